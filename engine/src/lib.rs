@@ -71,3 +71,5 @@ pub mod time;
 pub mod asr;
 #[cfg(feature = "audio")]
 pub mod audio;
+#[cfg(feature = "audio")]
+pub mod offline;

@@ -29,6 +29,12 @@ impl ContactFacts {
     pub fn unknown() -> Self {
         Self::default()
     }
+
+    /// The contact is the first of its own chain: no transfer led to it.
+    #[must_use]
+    pub fn first_of_its_chain(id: &str) -> Self {
+        Self { initial_contact_id: Some(id.to_owned()), ..Self::default() }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

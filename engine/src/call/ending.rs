@@ -18,8 +18,10 @@ impl Call {
         self.assembler.finish();
         self.filter.end();
         self.pump();
-        if let MediaEnd::Failed(why) = end {
-            self.summary.end = EndReason::MediaFailed(why);
+        match end {
+            MediaEnd::Complete => {}
+            MediaEnd::Truncated(where_) => self.summary.media.truncated = Some(where_),
+            MediaEnd::Failed(why) => self.summary.end = EndReason::MediaFailed(why),
         }
     }
 

@@ -79,6 +79,12 @@ fn parse_mime_type(mime: &str) -> Result<PcmFormat, Unsupported> {
     checked(rate_hz, channels, || format!("MimeType {mime}"))
 }
 
+/// Whether a [`super::Call`] takes the frames of this track as they are, if no MimeType tag says otherwise.
+#[must_use]
+pub fn is_raw_pcm(track: &Track) -> bool {
+    of_track(track).is_ok()
+}
+
 fn of_track(track: &Track) -> Result<PcmFormat, Unsupported> {
     let described = || format!("codec {} of track {}", track.codec_id, track.number);
     if !track.encodings.is_empty() {

@@ -85,6 +85,8 @@ pub struct PcmBlock {
 pub enum MediaEnd {
     /// It was complete.
     Complete,
+    /// It was cut short, and what there is has been fed; where.
+    Truncated(String),
     /// It cannot be read any further; why.
     Failed(String),
 }

@@ -26,6 +26,7 @@ use std::collections::VecDeque;
 
 pub use config::{Config, ContactChoice, GateClock, HoldGate, StartTime};
 pub use contact::ContactFacts;
+pub use format::is_raw_pcm;
 pub use fragment::InBandError;
 pub use gate::GateSource;
 pub use io::{Checkpoint, Input, MediaEnd, Output, PcmBlock, Report};

@@ -1,0 +1,196 @@
+//! Where a recording comes from: raw Matroska bytes as they are, anything else decoded first.
+//!
+//! The call takes 16-bit PCM in Matroska itself, because that is what Kinesis delivers. Every other
+//! recording goes through the decoder and enters the call as PCM.
+
+use std::io::{self, Cursor, Read};
+
+use bytes::{Bytes, BytesMut};
+use mkv_demux::{Demuxer, Event, Track, TrackKind};
+
+use crate::audio::{AudioError, Recording, RecordingOptions};
+use crate::call::{Input, MediaEnd, PcmBlock};
+use crate::recogniser::Party;
+use crate::time::Time;
+
+/// How a recording is to be read.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct SourceOptions {
+    /// Party of the left channel of a stereo file, and of a mono file. Default: the customer.
+    pub left: Party,
+    /// Wall-clock time of the first sample of a recording that does not say its own. `None`: 1970.
+    pub start: Option<Time>,
+}
+
+impl Default for SourceOptions {
+    fn default() -> Self {
+        Self { left: Party::Customer, start: None }
+    }
+}
+
+/// Why a recording cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// The system could not read it.
+    #[error("cannot read it")]
+    Read(#[source] io::Error),
+    /// There is nothing in it.
+    #[error("it is empty: a recording of at least one audio frame is needed")]
+    Empty,
+    /// It is Matroska without any audio track.
+    #[error("it holds no audio track, only {0}")]
+    NoAudio(String),
+    /// It cannot be decoded.
+    #[error(transparent)]
+    Audio(#[from] AudioError),
+}
+
+/// A recording, opened.
+pub struct Source {
+    kind: Kind,
+    bytes_read: u64,
+}
+
+enum Kind {
+    /// Matroska with PCM: the call demuxes it.
+    Raw { head: Option<Bytes>, rest: Box<dyn Read + Send> },
+    /// Decoded here.
+    Decoded { recording: Box<Recording>, start: Time },
+}
+
+/// Bytes looked at to find out what a recording is: some seconds of a Kinesis stream.
+const PROBE_BYTES: u64 = 512 << 10;
+/// Size of one read.
+const READ_BYTES: usize = 64 << 10;
+/// What the embedded recogniser hears.
+const RATE_HZ: u32 = 16_000;
+
+impl Source {
+    /// Opens a recording; `extension` of its file name helps to tell formats apart.
+    ///
+    /// # Errors
+    /// It cannot be read, is empty, holds no audio, or audio in a format that is not understood.
+    pub fn open(
+        mut reader: Box<dyn Read + Send>,
+        extension: Option<&str>,
+        options: SourceOptions,
+    ) -> Result<Self, SourceError> {
+        let mut head = Vec::new();
+        reader.by_ref().take(PROBE_BYTES).read_to_end(&mut head).map_err(SourceError::Read)?;
+        if head.is_empty() {
+            return Err(SourceError::Empty);
+        }
+        let head = Bytes::from(head);
+        let kind = match look(&head)? {
+            Look::Pcm => Kind::Raw { head: Some(head), rest: reader },
+            Look::ToDecode => {
+                let whole = Box::new(Cursor::new(head).chain(reader));
+                let recording = Recording::open(
+                    whole,
+                    extension,
+                    RecordingOptions { left: options.left, rate_hz: Some(RATE_HZ) },
+                )?;
+                let start = options.start.or_else(|| recording.start_time()).unwrap_or_default();
+                Kind::Decoded { recording: Box::new(recording), start }
+            }
+        };
+        Ok(Self { kind, bytes_read: 0 })
+    }
+
+    /// Bytes of the recording read so far.
+    #[must_use]
+    pub fn bytes_read(&self) -> u64 {
+        match &self.kind {
+            Kind::Raw { .. } => self.bytes_read,
+            Kind::Decoded { recording, .. } => recording.bytes_read(),
+        }
+    }
+
+    /// The next piece of media, or its end.
+    ///
+    /// # Errors
+    /// It cannot be read or decoded any further.
+    pub fn next_input(&mut self) -> Result<Input, SourceError> {
+        match &mut self.kind {
+            Kind::Raw { head, rest } => {
+                let bytes = match head.take() {
+                    Some(head) => head,
+                    None => read_some(rest).map_err(SourceError::Read)?,
+                };
+                self.bytes_read += bytes.len() as u64;
+                Ok(if bytes.is_empty() { Input::MediaEnded(MediaEnd::Complete) } else { Input::Media(bytes) })
+            }
+            Kind::Decoded { recording, start } => match recording.next_block()? {
+                Some(block) => Ok(Input::Pcm(PcmBlock {
+                    party: block.party,
+                    start: *start + block.start,
+                    rate_hz: block.rate_hz,
+                    pcm: block.samples.iter().flat_map(|s| s.to_le_bytes()).collect(),
+                })),
+                None => Ok(Input::MediaEnded(match recording.truncated() {
+                    Some(why) => MediaEnd::Truncated(why),
+                    None => MediaEnd::Complete,
+                })),
+            },
+        }
+    }
+}
+
+fn read_some(reader: &mut dyn Read) -> io::Result<Bytes> {
+    let mut buffer = BytesMut::zeroed(READ_BYTES);
+    loop {
+        match reader.read(&mut buffer) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+            Ok(n) => {
+                buffer.truncate(n);
+                return Ok(buffer.freeze());
+            }
+        }
+    }
+}
+
+enum Look {
+    /// For the call itself.
+    Pcm,
+    ToDecode,
+}
+
+/// Tells from its first bytes how a recording is to be read.
+fn look(head: &Bytes) -> Result<Look, SourceError> {
+    const EBML: &[u8] = &[0x1A, 0x45, 0xDF, 0xA3];
+    if !head.starts_with(EBML) {
+        return Ok(Look::ToDecode);
+    }
+    let mut demuxer = Demuxer::new();
+    demuxer.feed(head.clone());
+    let mut tracks: Vec<Track> = Vec::new();
+    let mut mime_type = None;
+    while let Ok(Some(event)) = demuxer.poll() {
+        match event {
+            Event::Track(track) => tracks.push(track),
+            Event::Tag(tag) if tag.name == "MimeType" => {
+                mime_type.get_or_insert(tag.string().unwrap_or_default().to_ascii_lowercase());
+            }
+            // One whole document tells all.
+            Event::DocumentEnd { .. } if !tracks.is_empty() => break,
+            _ => {}
+        }
+    }
+    if tracks.is_empty() {
+        // Damaged or cut short: the call says what is wrong, and where.
+        return Ok(Look::Pcm);
+    }
+    let audio: Vec<&Track> = tracks.iter().filter(|t| t.kind == TrackKind::Audio).collect();
+    if audio.is_empty() {
+        let found: Vec<&str> = tracks.iter().map(|t| t.codec_id.as_str()).collect();
+        return Err(SourceError::NoAudio(found.join(", ")));
+    }
+    let pcm = match mime_type {
+        Some(mime) => mime.starts_with("audio/l16"),
+        None => audio.iter().all(|t| crate::call::is_raw_pcm(t)),
+    };
+    Ok(if pcm { Look::Pcm } else { Look::ToDecode })
+}
