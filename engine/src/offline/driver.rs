@@ -9,7 +9,7 @@ use crate::call::{
 use crate::recogniser::{AudioChunk, Recogniser, RecogniserEvent};
 use crate::time::Time;
 
-use super::source::{Source, SourceError};
+use super::source::{Media, SourceError};
 
 /// How far a run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,7 +73,7 @@ pub enum DriverError {
 /// and the summary says why.
 pub fn play(
     call: Call,
-    source: &mut Source,
+    source: &mut dyn Media,
     events: Vec<TelephonyEvent>,
     recogniser: &mut dyn Recogniser,
     listener: &mut dyn Listener,
@@ -94,7 +94,7 @@ pub fn play(
 
 struct Player<'a> {
     call: Call,
-    source: &'a mut Source,
+    source: &'a mut dyn Media,
     recogniser: &'a mut dyn Recogniser,
     listener: &'a mut dyn Listener,
     interrupt: &'a AtomicBool,

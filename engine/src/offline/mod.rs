@@ -9,4 +9,4 @@ mod source;
 
 pub use driver::{DriverError, Listener, Progress, play};
 pub use events::{EventsError, read_events};
-pub use source::{Source, SourceError, SourceOptions};
+pub use source::{Media, Source, SourceError, SourceOptions};

@@ -67,6 +67,18 @@ const READ_BYTES: usize = 64 << 10;
 /// What the embedded recogniser hears.
 const RATE_HZ: u32 = 16_000;
 
+/// Whatever media can be drawn from.
+pub trait Media {
+    /// The next piece of media, or its end.
+    ///
+    /// # Errors
+    /// It cannot be read or decoded any further.
+    fn next_input(&mut self) -> Result<Input, SourceError>;
+
+    /// Bytes of the recording read so far.
+    fn bytes_read(&self) -> u64;
+}
+
 impl Source {
     /// Opens a recording; `extension` of its file name helps to tell formats apart.
     ///
@@ -98,21 +110,17 @@ impl Source {
         };
         Ok(Self { kind, bytes_read: 0 })
     }
+}
 
-    /// Bytes of the recording read so far.
-    #[must_use]
-    pub fn bytes_read(&self) -> u64 {
+impl Media for Source {
+    fn bytes_read(&self) -> u64 {
         match &self.kind {
             Kind::Raw { .. } => self.bytes_read,
             Kind::Decoded { recording, .. } => recording.bytes_read(),
         }
     }
 
-    /// The next piece of media, or its end.
-    ///
-    /// # Errors
-    /// It cannot be read or decoded any further.
-    pub fn next_input(&mut self) -> Result<Input, SourceError> {
+    fn next_input(&mut self) -> Result<Input, SourceError> {
         match &mut self.kind {
             Kind::Raw { head, rest } => {
                 let bytes = match head.take() {
