@@ -228,6 +228,9 @@ impl Demuxer {
         if size > 8 {
             return self.invalid(Some(header.id), format!("a number of {size} bytes, at most 8"));
         }
+        if field == Field::ClusterTimestamp && self.context.cluster_ns.is_some() {
+            return self.invalid(Some(header.id), "a second Timestamp in a Cluster");
+        }
         if field == Field::TagTrackUid && self.draft.uids.len() >= self.limits.max_tracks {
             let value = self.draft.uids.len() as u64 + 1;
             return self.limit(header.id, "max_tracks", value, self.limits.max_tracks);

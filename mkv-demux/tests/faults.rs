@@ -100,6 +100,7 @@ fn damage_inside_a_document_costs_the_rest_of_it_only() {
             "out of range",
         ),
         (el(TIMESTAMP, &[0; 9]), "Segment/Cluster/Timestamp", "9 bytes"),
+        (uint(TIMESTAMP, 2), "Segment/Cluster/Timestamp", "second Timestamp"),
         (open(SEGMENT, &[]), "Segment/Cluster/Segment", "cannot stand inside Cluster"),
     ] {
         let (before, error) = damaged(&cluster(bad));

@@ -58,7 +58,7 @@ fn leaf() -> impl Strategy<Value = Vec<u8>> {
             let frames = vec![b'f'; size * (usize::from(count) + 1)];
             el(SIMPLE_BLOCK, &payload(1, 0, 0x80 | (lacing + 1) << 1 & 6, &[body, frames].concat()))
         }),
-        1 => any::<u32>().prop_map(|t| uint(TIMESTAMP, t.into())),
+        1 => any::<u32>().prop_map(|t| uint(POSITION, t.into())),
         1 => (data.clone(), any::<bool>()).prop_map(|(d, key)| {
             let reference = if key { vec![] } else { el(REFERENCE_BLOCK, &[0xFF]) };
             master(BLOCK_GROUP, &[el(BLOCK, &payload(2, 1, 0, &d)), uint(BLOCK_DURATION, 2), reference])
