@@ -78,7 +78,7 @@ impl Demuxer {
                 return self.give_up(Error { kind, offset: 0, path: String::new() });
             }
             if known < MAGIC.len() {
-                return Flow::Wait { need: MAGIC.len(), id: None };
+                return Flow::Wait { need: known + 1, id: None };
             }
             self.started = true;
         }

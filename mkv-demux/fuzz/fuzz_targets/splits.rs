@@ -25,6 +25,8 @@ struct Input<'a> {
     twice: bool,
     /// Lengths of the pieces, over and over; 0 is an empty push.
     lengths: [u8; 5],
+    /// Where the stream is looked at before it has ended.
+    until: u16,
     data: &'a [u8],
 }
 
@@ -91,6 +93,23 @@ fn run(pieces: impl Iterator<Item = Bytes>) -> (Vec<Event>, Option<Error>) {
     (events, error)
 }
 
+/// Events and error of a stream that has not ended.
+fn so_far(data: &Bytes, size: usize) -> (Vec<Event>, Option<Error>) {
+    let mut demuxer = demuxer();
+    let (mut events, mut error) = (Vec::new(), None);
+    for at in (0..data.len()).step_by(size) {
+        demuxer.feed(data.slice(at..data.len().min(at + size)));
+        loop {
+            match demuxer.poll() {
+                Ok(Some(event)) => events.push(event),
+                Ok(None) => break,
+                Err(e) => error = Some(e),
+            }
+        }
+    }
+    (events, error)
+}
+
 fuzz_target!(|input: Input<'_>| {
     let mut data = Vec::new();
     for _ in 0..=usize::from(input.twice) {
@@ -99,7 +118,6 @@ fuzz_target!(|input: Input<'_>| {
     }
     let data = Bytes::from(data);
 
-    // In one piece, only what is held at the end of each push is bounded.
     let whole = run([data.clone()].into_iter());
     let mut at = 0;
     let mut lengths = input.lengths.iter().map(|length| usize::from(*length)).cycle();
@@ -111,6 +129,10 @@ fuzz_target!(|input: Input<'_>| {
         (start < data.len()).then(|| data.slice(start..at))
     });
     assert_eq!(whole, run(pieces), "a split changed the outcome");
+
+    let start = data.slice(..data.len().min(usize::from(input.until)));
+    let size = usize::from(input.lengths[0]).max(1);
+    assert_eq!(so_far(&start, start.len().max(1)), so_far(&start, size), "a split held something up");
 
     for event in &whole.0 {
         if let Event::Frame(frame) = event {
