@@ -224,7 +224,8 @@ impl Demuxer {
     /// Whether the end of the stream, seen at the start of an element, cuts anything off.
     fn cut_off(&self, need: usize, id: Option<u64>) -> Option<Error> {
         let pos = self.input.pos();
-        let until = pos.saturating_add(need as u64);
+        // Behind an id stands at least one byte of size.
+        let until = pos.saturating_add(need as u64).saturating_add(u64::from(id.is_none()));
         if self.input.len() == 0 {
             if let Some(at) = self.stack.iter().rposition(|open| open.sized) {
                 let path = path_of(&self.stack[..=at], &[]);

@@ -34,7 +34,7 @@ pub(crate) struct Header {
 /// Why no header could be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoHeader {
-    /// At least `need` bytes are necessary, counted from the element's start.
+    /// `need` bytes, counted from the element's start, tell more; without an id, they tell the id.
     Short { need: usize, id: Option<u64> },
     /// These bytes are no element header.
     Invalid { reason: &'static str, id: Option<u64> },
@@ -47,7 +47,7 @@ pub(crate) enum NoHeader {
 #[inline]
 pub(crate) fn header(buf: &[u8], room: u64, widths: Widths) -> Result<Header, NoHeader> {
     let Some(&first) = buf.first() else {
-        return Err(NoHeader::Short { need: 2, id: None });
+        return Err(NoHeader::Short { need: 1, id: None });
     };
     let id_len = vint_len(first);
     if id_len > widths.id {
@@ -57,7 +57,7 @@ pub(crate) fn header(buf: &[u8], room: u64, widths: Widths) -> Result<Header, No
         return Err(NoHeader::Invalid { reason: "the element's header reaches past its parent", id: None });
     }
     let Some(id_bytes) = buf.get(..id_len) else {
-        return Err(NoHeader::Short { need: id_len + 1, id: None });
+        return Err(NoHeader::Short { need: id_len, id: None });
     };
     let id = be(id_bytes);
     if !valid_id(id, id_len) {

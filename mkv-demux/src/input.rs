@@ -163,6 +163,7 @@ impl Input {
     fn refill(&mut self) {
         self.front = match self.queue.pop_front() {
             Some(next) => next,
+            None if self.tail.is_empty() => Bytes::new(),
             None => self.tail.split().freeze(),
         };
     }

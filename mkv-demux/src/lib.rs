@@ -80,9 +80,10 @@
 //! [`Track::encodings`] says what must be undone. An empty element stands for its default (RFC 8794 section
 //! 6.1), strings end at the first zero byte, and broken UTF-8 is replaced.
 //!
-//! Stricter than some: between two documents only Void is passed over; a Cluster of known size that holds an
-//! element of the Segment's level, a block before the Cluster's Timestamp, and a second Block in a
-//! BlockGroup are damage, because the alternative is audio at a wrong time or silently lost.
+//! Stricter than some: between two documents only Void and CRC-32 are passed over; a Cluster of known size
+//! that holds an element of the Segment's level, a block before its Cluster's Timestamp, a second Timestamp,
+//! and a second Block in a BlockGroup are damage, because the alternative is audio at a wrong time or
+//! silently lost.
 #![forbid(unsafe_code)]
 
 mod block;

@@ -59,7 +59,7 @@ impl Demuxer {
             return Candidate::No;
         }
         if known < MAGIC.len() {
-            return Candidate::Short(MAGIC.len());
+            return Candidate::Short(known + 1);
         }
         let mut scratch = Vec::new();
         let bytes = self.input.peek_many(LOOKAHEAD_BYTES, &mut scratch);

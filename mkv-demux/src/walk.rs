@@ -78,7 +78,7 @@ impl Demuxer {
                 return self.give_up(Error { kind, offset: 0, path: String::new() });
             }
             if known < MAGIC.len() {
-                return Flow::Wait { need: MAGIC.len(), id: None };
+                return Flow::Wait { need: known + 1, id: None };
             }
             self.started = true;
         }
@@ -227,6 +227,9 @@ impl Demuxer {
     fn uint(&mut self, field: Field, header: Header, size: u64) -> Flow {
         if size > 8 {
             return self.invalid(Some(header.id), format!("a number of {size} bytes, at most 8"));
+        }
+        if field == Field::ClusterTimestamp && self.context.cluster_ns.is_some() {
+            return self.invalid(Some(header.id), "a second Timestamp in a Cluster");
         }
         if field == Field::TagTrackUid && self.draft.uids.len() >= self.limits.max_tracks {
             let value = self.draft.uids.len() as u64 + 1;

@@ -100,6 +100,7 @@ fn damage_inside_a_document_costs_the_rest_of_it_only() {
             "out of range",
         ),
         (el(TIMESTAMP, &[0; 9]), "Segment/Cluster/Timestamp", "9 bytes"),
+        (uint(TIMESTAMP, 2), "Segment/Cluster/Timestamp", "second Timestamp"),
         (open(SEGMENT, &[]), "Segment/Cluster/Segment", "cannot stand inside Cluster"),
     ] {
         let (before, error) = damaged(&cluster(bad));
@@ -168,6 +169,8 @@ fn the_magic_alone_is_not_a_document() {
         vec![0x1A, 0x45, 0xDF, 0xA3, 0x1A, 0x45, 0xDF, 0xA3],
         [ebml(), block(1, 0, b"no segment")].concat(),
         [master(EBML, &[text(DOC_TYPE, "other")]), segment.clone()].concat(),
+        // Its claim reaches beyond the next document, and beyond the end of the stream.
+        [head(EBML, 4000), vec![0; 20]].concat(),
         [head(EBML, 1 << 40), segment.clone()].concat(),
         [ebml(), id(SEGMENT), vec![0]].concat(),
     ] {
@@ -197,6 +200,10 @@ fn truncation_names_the_innermost_element() {
         truncated(&known[..boundary]),
         ("DCE".into(), cluster_at, "Segment/Cluster".into(), missing + 10)
     );
+
+    let id_cut = document(&[vec![0x12, 0x54, 0xC3]]);
+    let at = id_cut.len() as u64 - 3;
+    assert_eq!(truncated(&id_cut), ("DE".into(), at, "Segment".into(), 2), "a byte of id and one of size");
 
     let skipped = document(&[head(CUES, 1 << 32), vec![0; 10]]);
     let at = find(&skipped, &id(CUES), 0);

@@ -54,6 +54,8 @@ fn several_clusters_of_unknown_size_and_mixed() {
     let doc = [ebml(), master(SEGMENT, &inner)].concat();
     let found = events(&[doc.clone(), doc].concat());
     assert_eq!(order(&found), "DCFCFCFtEDCFCFCFtE");
+    let doc = [ebml(), master(SEGMENT, &inner[..3])].concat();
+    assert_eq!(order(&events(&[doc.clone(), doc].concat())), "DCFCFCFEDCFCFCFE");
 }
 
 #[test]
