@@ -64,6 +64,7 @@
 //! ```
 
 pub mod call;
+pub mod inspect;
 pub mod recogniser;
 pub mod time;
 

@@ -110,9 +110,8 @@ pub fn play_media(
 ) -> Played {
     let mut keep = Keep::default();
     let call = Call::new(config, 7);
-    let summary =
-        engine::offline::play(call, media, events, recogniser, &mut keep, &AtomicBool::new(false))
-            .expect("the recording can be played");
+    let summary = engine::offline::play(call, media, events, recogniser, &mut keep, &AtomicBool::new(false))
+        .expect("the recording can be played");
     let Keep { messages, utterances, reports, chunks } = keep;
     Played { messages, utterances, reports, chunks, summary }
 }

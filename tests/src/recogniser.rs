@@ -57,7 +57,8 @@ impl ToneRecogniser {
 
 impl Recogniser for ToneRecogniser {
     fn open(&mut self, spec: &SessionSpec) -> Result<Capabilities, RecogniserError> {
-        let ear = |party: &Party| Ear { party: *party, decoder: Decoder::new(spec.rate_hz), words: Vec::new() };
+        let ear =
+            |party: &Party| Ear { party: *party, decoder: Decoder::new(spec.rate_hz), words: Vec::new() };
         let ears = spec.channels.parties().iter().map(ear).collect();
         self.session = Some(Open { spec: spec.clone(), ears });
         let times = WordTimes::Measured { error_ms: self.options.error_ms };

@@ -12,8 +12,7 @@ use super::sender::SenderPolicy;
 pub enum ContactChoice {
     /// This contact, and those its facts connect to it.
     Id(String),
-    /// The first contact the stream names: a recording of which nothing is known. A stream that names none
-    /// at all is taken as one call.
+    /// The first contact the stream names: a recording of which nothing is known.
     First,
 }
 
@@ -55,6 +54,8 @@ pub enum StartTime {
 pub struct Config {
     /// Which contact to transcribe.
     pub contact: ContactChoice,
+    /// A stream that names no contact at all is one call: a plain file. Default off.
+    pub accept_nameless: bool,
     /// Name of the call where the stream names no contact (a file's stem).
     pub fallback_contact: String,
     /// `vendorCallKey`: the first contact of the transfer chain. `None`: the contact itself.
@@ -111,6 +112,7 @@ impl Config {
     pub fn new(contact: ContactChoice, fallback_contact: impl Into<String>) -> Self {
         Self {
             contact,
+            accept_nameless: false,
             fallback_contact: fallback_contact.into(),
             vendor_call_key: None,
             channels: Channels::Both,

@@ -65,6 +65,8 @@ pub(super) struct ContactFilter {
     resolve_timeout: Span,
     /// The first contact named becomes ours.
     adopt_first: bool,
+    /// A stream that names no contact at all is one call.
+    accept_nameless: bool,
     /// Contacts in the order in which the stream named them.
     pub(super) seen: Vec<String>,
     /// Contacts that nobody could resolve in time.
@@ -100,6 +102,7 @@ impl ContactFilter {
             max_waiting: config.max_waiting_fragments,
             resolve_timeout: config.resolve_timeout,
             adopt_first,
+            accept_nameless: config.accept_nameless,
             seen: Vec::new(),
             unresolved: 0,
             ask: VecDeque::new(),
@@ -205,15 +208,15 @@ impl ContactFilter {
     /// and is one call. In a Kinesis stream a later fragment of the segment may still name it.
     fn judge_nameless(&mut self) -> Option<Judged> {
         let head = self.waiting.front()?;
-        let plain = self.adopt_first && !head.tags.kinesis;
-        if plain {
+        let whole = self.accept_nameless && self.seen.is_empty();
+        if whole && !head.tags.kinesis {
             return self.pop(Judged::Ours);
         }
         if !self.ended && self.waiting.len() < MAX_UNIDENTIFIED {
             return None;
         }
         // Of a whole recording that names no contact at all, the audio is the call's.
-        if self.adopt_first { self.pop(Judged::Ours) } else { self.pop(Judged::Unidentified) }
+        if whole { self.pop(Judged::Ours) } else { self.pop(Judged::Unidentified) }
     }
 
     fn pop(&mut self, verdict: fn(Fragment) -> Judged) -> Option<Judged> {

@@ -69,7 +69,7 @@ impl Call {
             }
         } else if end == EndReason::LeaseLost {
             // The other worker posts what is stored; here nothing more may leave.
-            self.outputs.retain(|o| matches!(o, Output::Report(_)));
+            self.outputs.clear();
             self.outbox.abandon();
         }
         self.summary.end = end;

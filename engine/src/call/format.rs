@@ -9,8 +9,8 @@ use mkv_demux::Track;
 
 /// Format of raw audio: signed 16-bit little-endian PCM, one channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct PcmFormat {
-    pub(super) rate_hz: u32,
+pub(crate) struct PcmFormat {
+    pub(crate) rate_hz: u32,
 }
 
 /// The rates that Amazon Transcribe streams (8 to 48 kHz).
@@ -26,11 +26,11 @@ pub(super) fn is_connect_name(name: Option<&str>) -> bool {
 
 /// Why the audio of a track cannot be taken as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Unsupported(pub(super) String);
+pub(crate) struct Unsupported(pub(crate) String);
 
 /// Remembers the MimeType of each segment, for fragments that came without tags.
 #[derive(Debug, Default)]
-pub(super) struct Formats {
+pub(crate) struct Formats {
     by_segment: BTreeMap<[u8; 16], PcmFormat>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Formats {
 const MAX_SEGMENTS: usize = 1024;
 
 impl Formats {
-    pub(super) fn of(
+    pub(crate) fn of(
         &mut self,
         mime_type: Option<&str>,
         segment: Option<[u8; 16]>,

@@ -27,13 +27,14 @@ pub(super) struct Block {
 
 /// What the tags of a document say about it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Tags {
-    pub(super) fragment_number: Option<String>,
-    pub(super) contact_id: Option<String>,
-    pub(super) mime_type: Option<String>,
-    pub(super) producer_time: Option<Time>,
+pub(crate) struct Tags {
+    pub(crate) fragment_number: Option<String>,
+    pub(crate) contact_id: Option<String>,
+    pub(crate) mime_type: Option<String>,
+    /// Decimal seconds since the epoch, as written.
+    pub(crate) producer_timestamp: Option<String>,
     pub(super) stop_streaming: bool,
-    pub(super) in_band_error: Option<InBandError>,
+    pub(crate) in_band_error: Option<InBandError>,
     /// Any tag of Kinesis Video Streams: the document is a fragment of a stream, not a plain file.
     pub(super) kinesis: bool,
     settled: bool,
@@ -276,7 +277,7 @@ impl Open {
 
 impl Tags {
     /// Takes one tag. Documented spellings differ between GetMedia and GetMediaForFragmentList: both count.
-    fn take(&mut self, tag: &Tag) {
+    pub(crate) fn take(&mut self, tag: &Tag) {
         let Some(value) = tag.string() else { return };
         let name = match tag.name.strip_prefix("AWS_KINESISVIDEO_") {
             Some(rest) => {
@@ -290,7 +291,9 @@ impl Tags {
         };
         match name {
             "FRAGMENT_NUMBER" => self.fragment_number = Some(value.to_owned()),
-            "PRODUCER_TIMESTAMP" | "PRODUCER_SIDE_TIMESTAMP" => self.producer_time = decimal_seconds(value),
+            "PRODUCER_TIMESTAMP" | "PRODUCER_SIDE_TIMESTAMP" => {
+                self.producer_timestamp = Some(value.to_owned());
+            }
             "CONTINUATION_TOKEN" => self.settled = true,
             "ERROR_ID" => self.error().id = value.trim().parse().ok(),
             "ERROR_CODE" | "EXCEPTION_ERROR_CODE" => self.error().code = value.to_owned(),
@@ -307,6 +310,10 @@ impl Tags {
             "STOP_STREAMING" => self.stop_streaming = value.eq_ignore_ascii_case("true"),
             _ => {}
         }
+    }
+
+    pub(super) fn producer_time(&self) -> Option<Time> {
+        self.producer_timestamp.as_deref().and_then(decimal_seconds)
     }
 
     fn error(&mut self) -> &mut InBandError {

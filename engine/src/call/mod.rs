@@ -6,8 +6,8 @@
 mod config;
 mod contact;
 mod ending;
-mod format;
-mod fragment;
+pub(crate) mod format;
+pub(crate) mod fragment;
 mod gate;
 mod intervals;
 mod io;
@@ -68,6 +68,8 @@ pub struct Call {
     config: Config,
     now: Time,
     phase: Phase,
+    /// News goes first, then posts, then `outputs`: what is final does not wait behind audio.
+    reports: VecDeque<Report>,
     outputs: VecDeque<Output>,
     summary: Summary,
 
@@ -113,6 +115,7 @@ impl Call {
         Self {
             now: Time::MIN,
             phase: Phase::New,
+            reports: VecDeque::new(),
             outputs: VecDeque::new(),
             summary: ending::empty_summary(),
             assembler: Assembler::new(config.max_fragment_bytes),
@@ -170,11 +173,8 @@ impl Call {
             self.phase = Phase::Running;
             return Output::OpenMedia;
         }
-        if let Some(output) = self.outputs.pop_front() {
-            return output;
-        }
-        if self.phase == Phase::Done {
-            return Output::Wait(Time::MAX);
+        if let Some(report) = self.reports.pop_front() {
+            return Output::Report(report);
         }
         let withheld = self.gate_withholds();
         let posts = self.outbox.poll(self.now, withheld);
@@ -182,7 +182,10 @@ impl Call {
             self.remember_sent(&posts);
             return Output::Post(posts.into_iter().map(|u| u.message).collect());
         }
-        Output::Wait(self.deadline())
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        Output::Wait(if self.phase == Phase::Done { Time::MAX } else { self.deadline() })
     }
 
     /// Back-pressure: while this is false, feed no media. It becomes true again after other inputs.
@@ -210,7 +213,7 @@ impl Call {
     }
 
     fn report(&mut self, report: Report) {
-        self.outputs.push_back(Output::Report(report));
+        self.reports.push_back(report);
     }
 
     fn deadline(&self) -> Time {

@@ -3,7 +3,7 @@
 use crate::recogniser::{RecogniserError, RecogniserEvent, Segment, WordTimes};
 use crate::time::{Span, Time};
 
-use super::config::{ContactChoice, GateClock};
+use super::config::GateClock;
 use super::gate::GateSource;
 use super::intervals::Interval;
 use super::sender::sender;
@@ -130,7 +130,7 @@ impl Call {
 
     fn is_own_call(&self, id: &str) -> bool {
         // A recording that names no contact belongs to whatever its events speak of.
-        let unnamed = self.config.contact == ContactChoice::First && self.filter.seen.is_empty();
+        let unnamed = self.config.accept_nameless && self.filter.seen.is_empty();
         (unnamed && self.audible)
             || self.filter.is_ours(id)
             || id == self.key()

@@ -43,7 +43,7 @@ impl TimeBase {
         let first = fragment.first_cluster_ns.unwrap_or(0);
         let clock = if first >= EPOCH_FROM_NS {
             Clock { base: Time::from_us(0), origin_ns: 0 }
-        } else if let Some(produced) = fragment.tags.producer_time {
+        } else if let Some(produced) = fragment.tags.producer_time() {
             Clock { base: produced, origin_ns: first }
         } else {
             self.relative(fragment, end, first)
