@@ -196,6 +196,10 @@ impl Player<'_> {
         }
         if self.call.wants_media() {
             let input = self.source.next_input()?;
+            if self.interrupt.load(Ordering::Relaxed) {
+                // What ended the reading may have been the interrupt itself.
+                return Ok(());
+            }
             self.progress.bytes_read = self.source.bytes_read();
             self.progress.read_all = matches!(input, Input::MediaEnded(_));
             self.handle(input);

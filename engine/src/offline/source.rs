@@ -3,12 +3,15 @@
 //! The call takes 16-bit PCM in Matroska itself, because that is what Kinesis delivers. Every other
 //! recording goes through the decoder and enters the call as PCM.
 
-use std::io::{self, Cursor, Read};
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use mkv_demux::{Demuxer, Event, Track, TrackKind};
 
-use crate::audio::{AudioError, Recording, RecordingOptions};
+use crate::audio::{self, AudioError, Recording, RecordingOptions, Split};
 use crate::call::{Input, MediaEnd, PcmBlock};
 use crate::recogniser::Party;
 use crate::time::Time;
@@ -21,6 +24,14 @@ pub struct SourceOptions {
     pub left: Party,
     /// Wall-clock time of the first sample of a recording that does not say its own. `None`: 1970.
     pub start: Option<Time>,
+}
+
+impl SourceOptions {
+    /// Options as described by the fields.
+    #[must_use]
+    pub const fn new(left: Party, start: Option<Time>) -> Self {
+        Self { left, start }
+    }
 }
 
 impl Default for SourceOptions {
@@ -50,7 +61,7 @@ pub enum SourceError {
 /// A recording, opened.
 pub struct Source {
     kind: Kind,
-    bytes_read: u64,
+    read: Count,
 }
 
 enum Kind {
@@ -58,6 +69,14 @@ enum Kind {
     Raw { head: Option<Bytes>, rest: Box<dyn Read + Send> },
     /// Decoded here.
     Decoded { recording: Box<Recording>, start: Time },
+}
+
+/// Where the count of bytes read stands.
+enum Count {
+    /// Counted while reading.
+    Here(Arc<AtomicU64>),
+    /// A second handle of the file, which shares its position with the one that is read.
+    File(File),
 }
 
 /// Bytes looked at to find out what a recording is: some seconds of a Kinesis stream.
@@ -85,38 +104,58 @@ impl Source {
     /// # Errors
     /// It cannot be read, is empty, holds no audio, or audio in a format that is not understood.
     pub fn open(
-        mut reader: Box<dyn Read + Send>,
+        input: audio::Source,
         extension: Option<&str>,
         options: SourceOptions,
     ) -> Result<Self, SourceError> {
-        let mut head = Vec::new();
-        reader.by_ref().take(PROBE_BYTES).read_to_end(&mut head).map_err(SourceError::Read)?;
+        let (head, input) = peek(input).map_err(SourceError::Read)?;
         if head.is_empty() {
             return Err(SourceError::Empty);
         }
-        let head = Bytes::from(head);
-        let kind = match look(&head)? {
-            Look::Pcm => Kind::Raw { head: Some(head), rest: reader },
-            Look::ToDecode => {
-                let whole = Box::new(Cursor::new(head).chain(reader));
-                let recording = Recording::open(
-                    whole,
-                    extension,
-                    RecordingOptions { left: options.left, rate_hz: Some(RATE_HZ) },
-                )?;
-                let start = options.start.or_else(|| recording.start_time()).unwrap_or_default();
-                Kind::Decoded { recording: Box::new(recording), start }
+        let read = Arc::new(AtomicU64::new(0));
+        if let Look::Pcm = look(&head)? {
+            let rest: Box<dyn Read + Send> = match input {
+                audio::Source::File(file) => Box::new(file),
+                audio::Source::Stream(stream) => stream,
+            };
+            return Ok(Self { kind: Kind::Raw { head: Some(head), rest }, read: Count::Here(read) });
+        }
+        let (input, read) = match input {
+            audio::Source::File(mut file) => {
+                file.rewind().map_err(SourceError::Read)?;
+                let second = file.try_clone().map_err(SourceError::Read)?;
+                (audio::Source::File(file), Count::File(second))
+            }
+            audio::Source::Stream(stream) => {
+                let whole = Counting { inner: Cursor::new(head).chain(stream), read: Arc::clone(&read) };
+                (audio::Source::Stream(Box::new(whole)), Count::Here(read))
             }
         };
-        Ok(Self { kind, bytes_read: 0 })
+        let split = match options.left {
+            Party::Customer => Split::CustomerLeft,
+            Party::Agent => Split::AgentLeft,
+        };
+        let recording = Recording::open(input, extension, RecordingOptions { split, rate_hz: Some(RATE_HZ) })?;
+        let start = options.start.or_else(|| recording.start_time()).unwrap_or_default();
+        Ok(Self { kind: Kind::Decoded { recording: Box::new(recording), start }, read })
     }
+}
+
+/// Reads the first bytes; a file stands behind them then.
+fn peek(mut input: audio::Source) -> io::Result<(Bytes, audio::Source)> {
+    let mut head = Vec::new();
+    match &mut input {
+        audio::Source::File(file) => file.take(PROBE_BYTES).read_to_end(&mut head)?,
+        audio::Source::Stream(stream) => stream.take(PROBE_BYTES).read_to_end(&mut head)?,
+    };
+    Ok((Bytes::from(head), input))
 }
 
 impl Media for Source {
     fn bytes_read(&self) -> u64 {
-        match &self.kind {
-            Kind::Raw { .. } => self.bytes_read,
-            Kind::Decoded { recording, .. } => recording.bytes_read(),
+        match &self.read {
+            Count::Here(count) => count.load(Ordering::Relaxed),
+            Count::File(file) => (&*file).stream_position().unwrap_or(0),
         }
     }
 
@@ -127,7 +166,9 @@ impl Media for Source {
                     Some(head) => head,
                     None => read_some(rest).map_err(SourceError::Read)?,
                 };
-                self.bytes_read += bytes.len() as u64;
+                if let Count::Here(count) = &self.read {
+                    count.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                }
                 Ok(if bytes.is_empty() { Input::MediaEnded(MediaEnd::Complete) } else { Input::Media(bytes) })
             }
             Kind::Decoded { recording, start } => match recording.next_block()? {
@@ -143,6 +184,20 @@ impl Media for Source {
                 })),
             },
         }
+    }
+}
+
+/// Counts what is read through it.
+struct Counting<R> {
+    inner: R,
+    read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counting<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.read.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
     }
 }
 
