@@ -55,3 +55,17 @@ fn trial() {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     println!("{}", status.lines().filter(|l| l.starts_with("VmHWM") || l.starts_with("Threads")).collect::<Vec<_>>().join(" "));
 }
+#[test]
+fn fetch() {
+    struct P;
+    impl engine::asr::model::FetchObserver for P {
+        fn start(&mut self, f: &engine::asr::model::Fetching<'_>) { println!("{f:?}"); }
+        fn source_failed(&mut self, s: &str, e: &engine::asr::model::SourceError) { println!("failed {s}: {e}"); }
+    }
+    let t = Instant::now();
+    let s = engine::asr::model::ModelStore::from_env().unwrap();
+    println!("{:?} {:?}", s.ensure(&mut P), t.elapsed());
+    let t = Instant::now();
+    s.verify().unwrap();
+    println!("verify {:?}", t.elapsed());
+}
