@@ -18,7 +18,10 @@ const RATE: usize = 8000;
 
 /// The clips with the words spoken in them.
 const CLIPS: [(&str, &str); 6] = [
-    ("jfk", "and so my fellow americans ask not what your country can do for you ask what you can do for your country"),
+    (
+        "jfk",
+        "and so my fellow americans ask not what your country can do for you ask what you can do for your country",
+    ),
     (
         "austen-0870",
         "and mister john dashwood had then leisure to consider how much there might be prudently in his power to do for them",

@@ -36,7 +36,8 @@ pub(crate) struct Dims {
 /// # Errors
 /// A sentence saying what is wrong with the file.
 pub(crate) fn load(path: &Path) -> Result<(Whisper, Dims), String> {
-    let not_whisper = |reason: String| format!("{} is not an OpenAI Whisper checkpoint: {reason}", path.display());
+    let not_whisper =
+        |reason: String| format!("{} is not an OpenAI Whisper checkpoint: {reason}", path.display());
     check_archive(path)?;
     let tensors = PthTensors::new(path, Some("model_state_dict")).map_err(|e| not_whisper(e.to_string()))?;
     let inferred = infer_dims(&tensors).map_err(not_whisper)?;
@@ -120,7 +121,10 @@ fn check_archive(path: &Path) -> Result<(), String> {
     })?;
     let size = archive.by_name(&pickle).map(|entry| entry.size()).unwrap_or(u64::MAX);
     if size > MAX_PICKLE_BYTES {
-        return Err(format!("{} is not an OpenAI Whisper checkpoint: its data.pkl is too large", path.display()));
+        return Err(format!(
+            "{} is not an OpenAI Whisper checkpoint: its data.pkl is too large",
+            path.display()
+        ));
     }
     Ok(())
 }
@@ -170,10 +174,18 @@ fn infer_dims(tensors: &PthTensors) -> Result<Dims, String> {
         Ok(info.layout.dims().to_vec())
     };
     let at = |name: &str, axis: usize| -> Result<usize, String> {
-        shape(name)?.get(axis).copied().filter(|n| *n > 0).ok_or_else(|| format!("tensor {name} has an odd shape"))
+        shape(name)?
+            .get(axis)
+            .copied()
+            .filter(|n| *n > 0)
+            .ok_or_else(|| format!("tensor {name} has an odd shape"))
     };
     let layers = |side: &str| {
-        (0..).take_while(|i| tensors.tensor_infos().contains_key(&format!("{side}.blocks.{i}.attn.query.weight"))).count()
+        (0..)
+            .take_while(|i| {
+                tensors.tensor_infos().contains_key(&format!("{side}.blocks.{i}.attn.query.weight"))
+            })
+            .count()
     };
     let audio_state = at("encoder.conv1.weight", 0)?;
     let text_state = at("decoder.token_embedding.weight", 1)?;

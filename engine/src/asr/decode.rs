@@ -79,7 +79,8 @@ impl Decoder {
         let picture = self.mel.picture(samples);
         let picture = Tensor::from_vec(picture, (1, self.whisper.config.num_mel_bins, FRAMES), &Device::Cpu)?;
         let audio = self.whisper.encoder.forward(&picture, true)?;
-        let limit = (samples.len() * MAX_TOKENS_PER_S / 16_000 + 8).min(self.whisper.config.max_target_positions / 2);
+        let limit =
+            (samples.len() * MAX_TOKENS_PER_S / 16_000 + 8).min(self.whisper.config.max_target_positions / 2);
         let Some(said) = self.greedy(&audio, limit, cancelled)? else { return Ok(Err(Refusal::Cancelled)) };
         self.whisper.reset_kv_cache();
         Ok(self.judge(said))
@@ -144,7 +145,11 @@ impl Decoder {
             return Err(Refusal::Repetition);
         }
         let words = words(&self.tokens, &said.tokens);
-        if words.iter().any(|w| w.text.chars().any(char::is_alphanumeric)) { Ok(words) } else { Err(Refusal::Empty) }
+        if words.iter().any(|w| w.text.chars().any(char::is_alphanumeric)) {
+            Ok(words)
+        } else {
+            Err(Refusal::Empty)
+        }
     }
 }
 
@@ -160,7 +165,9 @@ impl Said {
     /// Keeps one turn of a loop of `period` tokens at the end.
     fn cut_loop(&mut self, period: usize) {
         let mut start = self.tokens.len() - period;
-        while start >= period && (0..period).all(|i| self.tokens[start - period + i].0 == self.tokens[start + i].0) {
+        while start >= period
+            && (0..period).all(|i| self.tokens[start - period + i].0 == self.tokens[start + i].0)
+        {
             start -= period;
         }
         self.tokens.truncate(start + period);
@@ -213,7 +220,11 @@ fn words(tokens: &Tokens, said: &[(u32, f32)]) -> Vec<Written> {
         let text = text.trim();
         if !text.is_empty() {
             let mean = probabilities.iter().sum::<f32>() / probabilities.len().max(1) as f32;
-            words.push(Written { text: text.to_owned(), confidence: mean.exp().clamp(0.0, 1.0), space_before });
+            words.push(Written {
+                text: text.to_owned(),
+                confidence: mean.exp().clamp(0.0, 1.0),
+                space_before,
+            });
         }
         bytes.clear();
         probabilities.clear();
@@ -262,7 +273,8 @@ mod tests {
     #[test]
     fn repeated_text_compresses_and_speech_does_not() {
         assert!(compression("I will call you back. ".repeat(12).as_bytes()) > MAX_COMPRESSION);
-        let speech = "and so my fellow americans ask not what your country can do for you ask what you can do";
+        let speech =
+            "and so my fellow americans ask not what your country can do for you ask what you can do";
         assert!(compression(speech.as_bytes()) < MAX_COMPRESSION);
     }
 

@@ -6,12 +6,12 @@
 
 use std::collections::VecDeque;
 
+use super::decode::Refusal;
 use super::loaded::Model;
-use super::session::{Settled, Session};
+use super::session::{Session, Settled};
 use super::vocabulary_filter::VocabularyFilter;
 use super::words::{ERROR_MS, spread};
 use super::worker::{Done, Job, Workers};
-use super::decode::Refusal;
 use crate::recogniser::{
     AudioChunk, Capabilities, Recogniser, RecogniserError, RecogniserEvent, SessionSpec, WordTimes,
 };
@@ -109,7 +109,8 @@ impl Embedded {
     /// The threads cannot be started.
     pub fn new(mut options: EmbeddedOptions) -> Result<Self, RecogniserError> {
         options.threads = options.threads.clamp(1, 256);
-        let workers = Workers::start(&options.model.decoder, options.threads).map_err(RecogniserError::fatal)?;
+        let workers =
+            Workers::start(&options.model.decoder, options.threads).map_err(RecogniserError::fatal)?;
         Ok(Self {
             options,
             workers,

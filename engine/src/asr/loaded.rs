@@ -24,11 +24,15 @@ impl Model {
     /// A file cannot be read, is no OpenAI Whisper checkpoint, or does not know the language.
     pub fn load(files: &ModelFiles, language: &str) -> Result<Self, RecogniserError> {
         let (whisper, dims) = checkpoint::load(&files.checkpoint).map_err(RecogniserError::fatal)?;
-        let vocabulary =
-            if Tokens::is_multilingual(dims.vocabulary) { &files.multilingual_vocabulary } else { &files.english_vocabulary };
+        let vocabulary = if Tokens::is_multilingual(dims.vocabulary) {
+            &files.multilingual_vocabulary
+        } else {
+            &files.english_vocabulary
+        };
         let text = read(vocabulary)?;
         let tokens = Tokens::new(&text, dims.vocabulary, language).map_err(RecogniserError::fatal)?;
-        let name = files.checkpoint.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
+        let name =
+            files.checkpoint.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
         Ok(Self {
             decoder: Decoder::new(whisper, tokens),
             name: format!("Whisper {name}"),

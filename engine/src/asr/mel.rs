@@ -35,7 +35,12 @@ impl LogMel {
                 (0.5 - 0.5 * angle.cos()) as f32
             })
             .collect();
-        Self { bands, filters: mel_filters(bands), window, fft: RealFftPlanner::new().plan_fft_forward(WINDOW) }
+        Self {
+            bands,
+            filters: mel_filters(bands),
+            window,
+            fft: RealFftPlanner::new().plan_fft_forward(WINDOW),
+        }
     }
 
     /// The picture of up to 30 s of audio, band after band, [`FRAMES`] columns each.
@@ -81,8 +86,7 @@ fn at(samples: &[f32], position: usize) -> f32 {
 fn mel_filters(bands: usize) -> Vec<f32> {
     let step = f64::from(RATE_HZ) / WINDOW as f64;
     let top = hz_to_mel(f64::from(RATE_HZ) / 2.0);
-    let corners: Vec<f64> =
-        (0..bands + 2).map(|i| mel_to_hz(top * i as f64 / (bands + 1) as f64)).collect();
+    let corners: Vec<f64> = (0..bands + 2).map(|i| mel_to_hz(top * i as f64 / (bands + 1) as f64)).collect();
     let mut filters = Vec::with_capacity(bands * BINS);
     for corner in corners.windows(3) {
         let (low, mid, high) = (corner[0], corner[1], corner[2]);
@@ -129,9 +133,8 @@ mod tests {
     #[test]
     fn a_tone_stands_in_its_band_and_silence_is_flat() {
         let mel = LogMel::new(80);
-        let tone: Vec<f32> = (0..16_000)
-            .map(|n| (std::f32::consts::TAU * 1000.0 * n as f32 / 16_000.0).sin() * 0.5)
-            .collect();
+        let tone: Vec<f32> =
+            (0..16_000).map(|n| (std::f32::consts::TAU * 1000.0 * n as f32 / 16_000.0).sin() * 0.5).collect();
         let picture = mel.picture(&tone);
         let column: Vec<f32> = (0..80).map(|band| picture[band * FRAMES + 50]).collect();
         let loudest = (0..80).max_by(|a, b| column[*a].total_cmp(&column[*b])).unwrap();

@@ -198,7 +198,12 @@ fn bound(voice: &Voice, found: &VecDeque<(Party, Utterance)>, ended: bool) -> u6
     coming.min(waiting.unwrap_or(u64::MAX))
 }
 
-fn note(found: &mut Vec<Found>, party: Party, queue: &mut VecDeque<(Party, Utterance)>, left_out: &mut LeftOut) {
+fn note(
+    found: &mut Vec<Found>,
+    party: Party,
+    queue: &mut VecDeque<(Party, Utterance)>,
+    left_out: &mut LeftOut,
+) {
     for item in found.drain(..) {
         match item {
             Found::Speech(utterance) => queue.push_back((party, utterance)),

@@ -7,12 +7,12 @@ use std::collections::{BTreeSet, HashMap};
 
 /// Languages in the order of their tokens (`LANGUAGES` of `whisper/tokenizer.py`).
 const LANGUAGES: [&str; 100] = [
-    "en", "zh", "de", "es", "ru", "ko", "fr", "ja", "pt", "tr", "pl", "ca", "nl", "ar", "sv", "it", "id", "hi",
-    "fi", "vi", "he", "uk", "el", "ms", "cs", "ro", "da", "hu", "ta", "no", "th", "ur", "hr", "bg", "lt", "la",
-    "mi", "ml", "cy", "sk", "te", "fa", "lv", "bn", "sr", "az", "sl", "kn", "et", "mk", "br", "eu", "is", "hy",
-    "ne", "mn", "bs", "kk", "sq", "sw", "gl", "mr", "pa", "si", "km", "sn", "yo", "so", "af", "oc", "ka", "be",
-    "tg", "sd", "gu", "am", "yi", "lo", "uz", "fo", "ht", "ps", "tk", "nn", "mt", "sa", "lb", "my", "bo", "tl",
-    "mg", "as", "tt", "haw", "ln", "ha", "ba", "jw", "su", "yue",
+    "en", "zh", "de", "es", "ru", "ko", "fr", "ja", "pt", "tr", "pl", "ca", "nl", "ar", "sv", "it", "id",
+    "hi", "fi", "vi", "he", "uk", "el", "ms", "cs", "ro", "da", "hu", "ta", "no", "th", "ur", "hr", "bg",
+    "lt", "la", "mi", "ml", "cy", "sk", "te", "fa", "lv", "bn", "sr", "az", "sl", "kn", "et", "mk", "br",
+    "eu", "is", "hy", "ne", "mn", "bs", "kk", "sq", "sw", "gl", "mr", "pa", "si", "km", "sn", "yo", "so",
+    "af", "oc", "ka", "be", "tg", "sd", "gu", "am", "yi", "lo", "uz", "fo", "ht", "ps", "tk", "nn", "mt",
+    "sa", "lb", "my", "bo", "tl", "mg", "as", "tt", "haw", "ln", "ha", "ba", "jw", "su", "yue",
 ];
 
 /// Bracket and symbol tokens that begin annotations rather than speech (`non_speech_tokens` of
@@ -55,11 +55,16 @@ impl Tokens {
         let mut prompt = vec![start];
         if multilingual {
             let index = LANGUAGES[..languages].iter().position(|l| *l == language).ok_or_else(|| {
-                format!("the model does not know the language {language:?}; it knows {}", LANGUAGES.join(", "))
+                format!(
+                    "the model does not know the language {language:?}; it knows {}",
+                    LANGUAGES.join(", ")
+                )
             })?;
             prompt.extend([start + 1 + u32::try_from(index).unwrap_or(0), transcribe]);
         } else if language != "en" {
-            return Err(format!("the model understands English only, not {language:?}; use a multilingual model"));
+            return Err(format!(
+                "the model understands English only, not {language:?}; use a multilingual model"
+            ));
         }
         prompt.push(no_timestamps);
 
@@ -91,7 +96,8 @@ impl Tokens {
 
     /// Languages a model of `size` tokens understands.
     pub(crate) fn languages(size: usize) -> Vec<String> {
-        let count = if Self::is_multilingual(size) { size.saturating_sub(51_766).min(LANGUAGES.len()) } else { 1 };
+        let count =
+            if Self::is_multilingual(size) { size.saturating_sub(51_766).min(LANGUAGES.len()) } else { 1 };
         LANGUAGES[..count].iter().map(|l| (*l).to_owned()).collect()
     }
 }
@@ -100,7 +106,8 @@ fn parse(tiktoken: &str) -> Result<HashMap<Vec<u8>, u32>, String> {
     let mut ranks = HashMap::new();
     for (number, line) in tiktoken.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
         let entry = line.split_once(' ').and_then(|(token, rank)| Some((base64(token)?, rank.parse().ok()?)));
-        let (token, rank) = entry.ok_or_else(|| format!("line {} of the vocabulary is not valid", number + 1))?;
+        let (token, rank) =
+            entry.ok_or_else(|| format!("line {} of the vocabulary is not valid", number + 1))?;
         ranks.insert(token, rank);
     }
     Ok(ranks)
@@ -170,7 +177,9 @@ mod tests {
 
     #[test]
     fn base64_reads_the_rfcs_examples() {
-        for (text, bytes) in [("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYmFy", "foobar")] {
+        for (text, bytes) in
+            [("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYmFy", "foobar")]
+        {
             assert_eq!(base64(text).unwrap(), bytes.as_bytes());
         }
         assert_eq!(base64("/+8="), Some(vec![0xFF, 0xEF]));

@@ -143,13 +143,17 @@ mod tests {
 
     fn tone(parts: &[(f32, f32)], seconds: f32) -> Vec<f32> {
         (0..(seconds * 16_000.0) as usize)
-            .map(|n| parts.iter().map(|(hz, a)| a * (std::f32::consts::TAU * hz * n as f32 / 16_000.0).sin()).sum())
+            .map(|n| {
+                parts.iter().map(|(hz, a)| a * (std::f32::consts::TAU * hz * n as f32 / 16_000.0).sin()).sum()
+            })
             .collect()
     }
 
     #[test]
     fn tones_of_the_telephone_are_tones() {
-        for pair in [[(350.0, 0.1), (440.0, 0.1)], [(440.0, 0.1), (480.0, 0.1)], [(697.0, 0.2), (1209.0, 0.2)]] {
+        for pair in
+            [[(350.0, 0.1), (440.0, 0.1)], [(440.0, 0.1), (480.0, 0.1)], [(697.0, 0.2), (1209.0, 0.2)]]
+        {
             assert!(share(&tone(&pair, 1.0)) > 0.7, "{pair:?}: {}", share(&tone(&pair, 1.0)));
         }
     }

@@ -105,7 +105,12 @@ fn mask(word: &str) -> String {
 
 impl std::fmt::Debug for VocabularyFilter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "VocabularyFilter {{ entries: {}, {:?} }}", self.phrases.values().map(Vec::len).sum::<usize>(), self.method)
+        write!(
+            f,
+            "VocabularyFilter {{ entries: {}, {:?} }}",
+            self.phrases.values().map(Vec::len).sum::<usize>(),
+            self.method
+        )
     }
 }
 

@@ -67,16 +67,7 @@ impl Resampler {
             Some(filter)
         };
         let skip = filter.as_ref().map_or(0, rubato::Resampler::output_delay);
-        Ok(Self {
-            filter,
-            from_hz,
-            to_hz,
-            pending: Vec::new(),
-            block: Vec::new(),
-            skip,
-            taken: 0,
-            given: 0,
-        })
+        Ok(Self { filter, from_hz, to_hz, pending: Vec::new(), block: Vec::new(), skip, taken: 0, given: 0 })
     }
 
     /// Rate of the output, hertz.
@@ -116,8 +107,8 @@ impl Resampler {
     pub fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), ResampleError> {
         if let Some(filter) = &self.filter {
             let need = filter.input_frames_next();
-            let total = (self.taken * u64::from(self.to_hz) + u64::from(self.from_hz) / 2)
-                / u64::from(self.from_hz);
+            let total =
+                (self.taken * u64::from(self.to_hz) + u64::from(self.from_hz) / 2) / u64::from(self.from_hz);
             while self.given < total {
                 let have = self.pending.len().min(need);
                 self.pending.resize(need, 0.0);

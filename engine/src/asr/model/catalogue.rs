@@ -79,10 +79,7 @@ pub(super) const ENGLISH: Artifact = Artifact {
     sha256: "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930",
     bytes: 835_554,
     publisher: "https://raw.githubusercontent.com/openai/whisper/v20250625/whisper/assets/gpt2.tiktoken",
-    packages: &[
-        mlx("mlx_whisper/assets/gpt2.tiktoken"),
-        openai("whisper/assets/gpt2.tiktoken"),
-    ],
+    packages: &[mlx("mlx_whisper/assets/gpt2.tiktoken"), openai("whisper/assets/gpt2.tiktoken")],
 };
 
 /// Computed from the release 20250625 of `openai-whisper`.

