@@ -101,7 +101,7 @@ pub struct Track {
     pub kind: TrackKind,
     /// `Name`.
     pub name: Option<String>,
-    /// `Language`; `eng` by the specification where missing.
+    /// `LanguageBCP47` where given, else `Language`; `eng` by the specification where both are missing.
     pub language: String,
     /// `CodecID`. Amazon Connect writes `A_AAC` although the payload is PCM: do not trust it alone.
     pub codec_id: String,

@@ -1,0 +1,353 @@
+//! The element walk: which element stands at the front, what it opens, fills or ends.
+//!
+//! An element stays in the input until all of it that matters is there and sound; so after damage the
+//! search for the next document can start at its very first byte. The walk keeps its own stack: depth in
+//! the stream is never depth in the program.
+
+use crate::demuxer::{Demuxer, Flow, Open, State};
+use crate::ebml::{self, Header, MAX_EBML_HEADER_BYTES, MAX_HEADER_BYTES, NoDocument, NoHeader, Widths};
+use crate::event::{Cluster, Document, Event};
+use crate::ids::{self, Field, Kind, Master};
+use crate::{Error, ErrorKind};
+
+/// The EBML header's id as it stands in the stream.
+pub(crate) const MAGIC: [u8; 4] = [0x1A, 0x45, 0xDF, 0xA3];
+/// Bytes that an EBML header and the element header behind it take at most.
+pub(crate) const LOOKAHEAD_BYTES: usize = MAX_EBML_HEADER_BYTES + 2 * MAX_HEADER_BYTES;
+
+impl Demuxer {
+    /// One step at the start of an element or the end of a master.
+    pub(crate) fn element(&mut self) -> Flow {
+        let Some(top) = self.stack.last().copied() else {
+            return self.between_documents();
+        };
+        let pos = self.input.pos();
+        if pos == top.end {
+            self.close_top();
+            return Flow::Go;
+        }
+        let mut scratch = [0; MAX_HEADER_BYTES];
+        let bytes = self.input.peek(&mut scratch);
+        if top.end == u64::MAX && bytes.starts_with(&MAGIC) {
+            self.end_document(pos);
+            return Flow::Go;
+        }
+        let header = match ebml::header(bytes, top.end - pos, self.context.widths) {
+            Ok(header) => header,
+            Err(NoHeader::Short { need, id }) => return Flow::Wait { need, id },
+            Err(NoHeader::Invalid { reason, id }) => return self.invalid(id, reason),
+        };
+        let kind = ids::kind(top.master, header.id);
+        if kind == Kind::Upper {
+            return self.upper(top, header.id);
+        }
+        let Some(size) = header.size else {
+            return match kind {
+                Kind::Master(master) if master.may_be_unsized() => self.open(master, header, pos, top),
+                _ => self.invalid(Some(header.id), "an element that may not have an unknown size"),
+            };
+        };
+        if size > top.end - pos - header.len as u64 {
+            return self.invalid(Some(header.id), "an element reaches past the end of its parent");
+        }
+        match kind {
+            Kind::Master(master) => self.open(master, header, pos, top),
+            Kind::SimpleBlock | Kind::Block => self.block(header, size, kind == Kind::SimpleBlock),
+            Kind::Skip | Kind::Upper => self.skip(header, size),
+            Kind::Uint(field) => self.uint(field, header, size),
+            Kind::Float(field) => self.float(field, header, size),
+            Kind::Date(_) => self.date(header, size),
+            Kind::Text(field) | Kind::Binary(field) => {
+                self.buffered_value(field, header, size, matches!(kind, Kind::Text(_)))
+            }
+        }
+    }
+
+    /// Outside every Segment: an EBML header, its Segment, or filling between them.
+    fn between_documents(&mut self) -> Flow {
+        let mut scratch = [0; MAX_HEADER_BYTES];
+        let bytes = self.input.peek(&mut scratch);
+        let widths = match &self.pending {
+            Some((_, document)) => document.widths,
+            None => Widths::DEFAULT,
+        };
+        if !self.started {
+            let known = bytes.len().min(MAGIC.len());
+            if bytes[..known] != MAGIC[..known] {
+                let kind = ErrorKind::NotMatroska;
+                return self.give_up(Error { kind, offset: 0, path: String::new() });
+            }
+            if known < MAGIC.len() {
+                return Flow::Wait { need: known + 1, id: None };
+            }
+            self.started = true;
+        }
+        if self.pending.is_none() && bytes.starts_with(&MAGIC) {
+            return self.document_header();
+        }
+        let header = match ebml::header(bytes, u64::MAX, widths) {
+            Ok(header) => header,
+            Err(NoHeader::Short { need, id }) => return Flow::Wait { need, id },
+            Err(NoHeader::Invalid { reason, id }) => return self.invalid(id, reason),
+        };
+        match (header.id, header.size) {
+            (ids::VOID | ids::CRC_32, Some(size)) => self.skip(header, size),
+            (ids::SEGMENT, _) if self.pending.is_some() => self.segment(header),
+            _ if self.pending.is_some() => {
+                self.invalid(Some(header.id), "an EBML header without its Segment")
+            }
+            _ => self.invalid(Some(header.id), "an element outside a document"),
+        }
+    }
+
+    fn document_header(&mut self) -> Flow {
+        let mut scratch = Vec::new();
+        match ebml::document_header(self.input.peek_many(LOOKAHEAD_BYTES, &mut scratch)) {
+            Ok(document) => {
+                let offset = self.input.pos();
+                self.input.skip(document.len);
+                self.pending = Some((offset, document));
+                Flow::Go
+            }
+            Err(NoDocument::Short(need)) => Flow::Wait { need, id: Some(ids::EBML) },
+            Err(NoDocument::Invalid(reason)) => self.invalid(Some(ids::EBML), reason),
+        }
+    }
+
+    fn segment(&mut self, header: Header) -> Flow {
+        if self.limits.max_depth == 0 {
+            return self.limit(header.id, "max_depth", 1, 0);
+        }
+        let start = self.input.pos();
+        let Some((offset, document)) = self.pending.take() else {
+            return self.invalid(Some(header.id), "a Segment without its EBML header");
+        };
+        self.input.skip(header.len);
+        let index = self.next_index;
+        self.next_index += 1;
+        self.document = Some(index);
+        self.context.widths = document.widths;
+        let end = header.size.map(|size| self.input.pos().saturating_add(size));
+        let open =
+            Open { master: Master::Segment, start, end: end.unwrap_or(u64::MAX), sized: end.is_some() };
+        self.stack.push(open);
+        self.queue.push_back(Event::Document(Document { index, offset, doc_type: document.doc_type }));
+        Flow::Go
+    }
+
+    /// An element of an upper level ends a Cluster of unknown size; the documents' own are handled before.
+    fn upper(&mut self, top: Open, id: u64) -> Flow {
+        if top.master == Master::Cluster && !top.sized && id != ids::EBML && id != ids::SEGMENT {
+            self.close_top();
+            return Flow::Go;
+        }
+        let reason = format!("an element that cannot stand inside {}", top.master.name());
+        self.invalid(Some(id), reason)
+    }
+
+    fn open(&mut self, master: Master, header: Header, pos: u64, parent: Open) -> Flow {
+        let depth = self.stack.len() + 1;
+        if depth > self.limits.max_depth {
+            return self.limit(header.id, "max_depth", depth as u64, self.limits.max_depth);
+        }
+        match master {
+            Master::TrackEntry if self.context.tracks.len() >= self.limits.max_tracks => {
+                let value = self.context.tracks.len() as u64 + 1;
+                return self.limit(header.id, "max_tracks", value, self.limits.max_tracks);
+            }
+            Master::ContentEncoding if self.draft.encodings() >= self.limits.max_encodings => {
+                let value = self.draft.encodings() as u64 + 1;
+                return self.limit(header.id, "max_encodings", value, self.limits.max_encodings);
+            }
+            Master::SimpleTag if parent.master == Master::Tag => {
+                if let Err(flow) = self.spend_tag_bytes(header) {
+                    return flow;
+                }
+            }
+            _ => {}
+        }
+        self.input.skip(header.len);
+        let end = header.size.map(|size| self.input.pos().saturating_add(size));
+        self.stack.push(Open { master, start: pos, end: end.unwrap_or(parent.end), sized: end.is_some() });
+        self.begin(master, pos);
+        Flow::Go
+    }
+
+    /// Counts an element against `max_tag_bytes`.
+    fn spend_tag_bytes(&mut self, header: Header) -> Result<(), Flow> {
+        let bytes = header.size.unwrap_or(0).saturating_add(header.len as u64);
+        let value = self.context.tag_bytes.saturating_add(bytes);
+        if value > self.limits.max_tag_bytes as u64 {
+            return Err(self.limit(header.id, "max_tag_bytes", value, self.limits.max_tag_bytes));
+        }
+        self.context.tag_bytes = value;
+        Ok(())
+    }
+
+    fn begin(&mut self, master: Master, pos: u64) {
+        match master {
+            Master::Info => self.draft.begin_info(),
+            Master::TrackEntry => self.draft.begin_track(),
+            Master::Audio => self.draft.begin_audio(),
+            Master::Video => self.draft.begin_video(),
+            Master::ContentEncoding => self.draft.begin_encoding(),
+            Master::Cluster => self.context.cluster_ns = None,
+            Master::BlockGroup => self.draft.group.clear(),
+            Master::Tag => self.draft.uids.clear(),
+            Master::SimpleTag => self.draft.begin_tag(pos),
+            _ => {}
+        }
+    }
+
+    /// The innermost master is over.
+    fn close_top(&mut self) {
+        let Some(top) = self.stack.pop() else {
+            return;
+        };
+        match top.master {
+            Master::Segment => self.end_document(self.input.pos()),
+            Master::Info => {
+                if let Some(info) = self.draft.info.take() {
+                    self.context.scale_ns = i64::try_from(info.timestamp_scale_ns).unwrap_or(i64::MAX);
+                    self.queue.push_back(Event::Info(info));
+                }
+            }
+            Master::TrackEntry => {
+                if let Some(track) = self.draft.end_track() {
+                    self.context.tracks.push((track.number, track.default_duration_ns));
+                    self.queue.push_back(Event::Track(track));
+                }
+            }
+            Master::SimpleTag => self.queue.extend(self.draft.end_tag().map(Event::Tag)),
+            Master::BlockGroup => self.end_group(),
+            _ => {}
+        }
+    }
+
+    fn uint(&mut self, field: Field, header: Header, size: u64) -> Flow {
+        if size > 8 {
+            return self.invalid(Some(header.id), format!("a number of {size} bytes, at most 8"));
+        }
+        if field == Field::ClusterTimestamp && self.context.cluster_ns.is_some() {
+            return self.invalid(Some(header.id), "a second Timestamp in a Cluster");
+        }
+        if field == Field::TagTrackUid && self.draft.uids.len() >= self.limits.max_tracks {
+            let value = self.draft.uids.len() as u64 + 1;
+            return self.limit(header.id, "max_tracks", value, self.limits.max_tracks);
+        }
+        let mut scratch = [0; MAX_HEADER_BYTES + 8];
+        let bytes = match self.small_value(header, size, &mut scratch) {
+            Ok(bytes) => bytes,
+            Err(flow) => return flow,
+        };
+        let value = (!bytes.is_empty()).then(|| ebml::be(bytes));
+        if field == Field::TimestampScale && value == Some(0) {
+            return self.invalid(Some(header.id), "a TimestampScale of 0");
+        }
+        if field == Field::TagTrackUid
+            && let Err(flow) = self.spend_tag_bytes(header)
+        {
+            return flow;
+        }
+        self.input.skip(header.len + bytes_len(size));
+        if field == Field::ClusterTimestamp {
+            self.cluster(value.unwrap_or(0));
+        } else {
+            self.draft.uint(field, value);
+        }
+        Flow::Go
+    }
+
+    fn cluster(&mut self, ticks: u64) {
+        let ticks = i64::try_from(ticks).unwrap_or(i64::MAX);
+        let timestamp_ns = ticks.saturating_mul(self.context.scale_ns);
+        self.context.cluster_ns = Some(timestamp_ns);
+        if let Some(open) = self.stack.last() {
+            self.queue.push_back(Event::Cluster(Cluster { offset: open.start, timestamp_ns }));
+        }
+    }
+
+    fn float(&mut self, field: Field, header: Header, size: u64) -> Flow {
+        if !matches!(size, 0 | 4 | 8) {
+            return self.invalid(Some(header.id), format!("a float of {size} bytes, not 0, 4 or 8"));
+        }
+        let mut scratch = [0; MAX_HEADER_BYTES + 8];
+        let bytes = match self.small_value(header, size, &mut scratch) {
+            Ok(bytes) => bytes,
+            Err(flow) => return flow,
+        };
+        let value = ebml::float(bytes);
+        self.input.skip(header.len + bytes_len(size));
+        self.draft.float(field, value);
+        Flow::Go
+    }
+
+    fn date(&mut self, header: Header, size: u64) -> Flow {
+        if !matches!(size, 0 | 8) {
+            return self.invalid(Some(header.id), format!("a date of {size} bytes, not 0 or 8"));
+        }
+        let mut scratch = [0; MAX_HEADER_BYTES + 8];
+        let bytes = match self.small_value(header, size, &mut scratch) {
+            Ok(bytes) => bytes,
+            Err(flow) => return flow,
+        };
+        let value = ebml::be(bytes).cast_signed();
+        self.input.skip(header.len + bytes_len(size));
+        self.draft.date(value);
+        Flow::Go
+    }
+
+    /// The payload of an element of at most 8 bytes, left in the input.
+    fn small_value<'a>(
+        &'a self,
+        header: Header,
+        size: u64,
+        scratch: &'a mut [u8; MAX_HEADER_BYTES + 8],
+    ) -> Result<&'a [u8], Flow> {
+        let need = header.len + bytes_len(size);
+        let short = Flow::Wait { need, id: Some(header.id) };
+        self.input.peek(scratch).get(header.len..need).ok_or(short)
+    }
+
+    /// A string or binary value.
+    fn buffered_value(&mut self, field: Field, header: Header, size: u64, is_text: bool) -> Flow {
+        let max = self.limits.max_element_bytes;
+        let size = match usize::try_from(size) {
+            Ok(size) if size <= max => size,
+            _ => return self.limit(header.id, "max_element_bytes", size, max),
+        };
+        let need = header.len.saturating_add(size);
+        if self.input.len() < need {
+            return Flow::Wait { need, id: Some(header.id) };
+        }
+        self.input.skip(header.len);
+        let value = self.input.take(size);
+        if is_text {
+            self.draft.text(field, ebml::text(&value));
+        } else {
+            self.draft.binary(field, value);
+        }
+        Flow::Go
+    }
+
+    fn skip(&mut self, header: Header, size: u64) -> Flow {
+        let start = self.input.pos();
+        self.input.skip(header.len);
+        let until = self.input.pos().saturating_add(size);
+        self.state = State::Skip { start, id: header.id, until };
+        Flow::Go
+    }
+
+    pub(crate) fn invalid(&mut self, id: Option<u64>, reason: impl Into<String>) -> Flow {
+        self.damage(id, ErrorKind::InvalidElement { reason: reason.into() })
+    }
+
+    pub(crate) fn limit(&mut self, id: u64, limit: &'static str, value: u64, max: usize) -> Flow {
+        self.damage(Some(id), ErrorKind::LimitExceeded { limit, value, max: max as u64 })
+    }
+}
+
+/// A size of at most 8.
+fn bytes_len(size: u64) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX)
+}
