@@ -167,3 +167,68 @@ impl std::fmt::Debug for Resampler {
         write!(f, "Resampler {{ {} Hz to {} Hz }}", self.from_hz, self.to_hz)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tone(rate_hz: u32, hz: f32, samples: usize) -> Vec<f32> {
+        (0..samples).map(|n| 0.5 * (std::f32::consts::TAU * hz * n as f32 / rate_hz as f32).sin()).collect()
+    }
+
+    fn convert(from_hz: u32, to_hz: u32, input: &[f32], cut: usize) -> Vec<f32> {
+        let mut resampler = Resampler::new(from_hz, to_hz).unwrap();
+        let mut out = Vec::new();
+        for chunk in input.chunks(cut) {
+            resampler.push(chunk, &mut out).unwrap();
+        }
+        resampler.finish(&mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn any_cut_gives_the_same_and_the_length_is_right() {
+        for (from, to) in [(8000, 16_000), (44_100, 8000), (11_025, 16_000), (192_000, 4000), (7919, 8000)] {
+            let input = tone(from, 300.0, 20_011);
+            let whole = convert(from, to, &input, input.len());
+            let expected = (20_011.0 * f64::from(to) / f64::from(from)).round() as usize;
+            assert_eq!(whole.len(), expected, "{from} to {to}");
+            assert_eq!(convert(from, to, &input, 1), whole, "{from} to {to}");
+            assert_eq!(convert(from, to, &input, 777), whole, "{from} to {to}");
+        }
+    }
+
+    #[test]
+    fn a_tone_stays_where_it_was() {
+        for (from, to) in [(8000, 16_000), (44_100, 8000), (48_000, 16_000)] {
+            let out = convert(from, to, &tone(from, 300.0, from as usize), 800);
+            let expected = tone(to, 300.0, to as usize);
+            // The filter needs a moment at both ends; a shift by a millisecond would differ by 0.9.
+            let edge = to as usize / 20;
+            let worst = out[edge..out.len() - edge]
+                .iter()
+                .zip(&expected[edge..])
+                .map(|(a, b)| (a - b).abs())
+                .fold(0.0, f32::max);
+            assert!(worst < 0.01, "{from} to {to}: {worst}");
+        }
+    }
+
+    #[test]
+    fn a_click_at_the_start_comes_out_at_the_start_even_of_short_input() {
+        let mut click = vec![0.0; 300];
+        click[..8].fill(1.0);
+        let out = convert(48_000, 8000, &click, 50);
+        assert_eq!(out.len(), 50);
+        let loudest = (0..50).max_by(|a, b| out[*a].abs().total_cmp(&out[*b].abs())).unwrap();
+        assert!(loudest <= 2, "{loudest}");
+        assert!(convert(48_000, 8000, &[], 1).is_empty());
+    }
+
+    #[test]
+    fn rates_beyond_sense_are_refused() {
+        for rate in [0, 3999, 192_001, u32::MAX] {
+            assert_eq!(Resampler::new(rate, 8000).err(), Some(ResampleError::Rate(rate)));
+        }
+    }
+}
