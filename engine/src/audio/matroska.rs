@@ -33,6 +33,7 @@ pub(super) struct MatroskaReader {
     date: Option<Time>,
     truncated: Option<String>,
     exhausted: bool,
+    over: bool,
 }
 
 struct AudioTrack {
@@ -64,6 +65,7 @@ impl MatroskaReader {
             date: None,
             truncated: None,
             exhausted: false,
+            over: false,
         };
         while !reader.settled && !reader.read(out)? {}
         Ok(reader)
@@ -71,7 +73,7 @@ impl MatroskaReader {
 
     /// Handles the next event; true at the end.
     pub(super) fn read(&mut self, out: &mut impl Extend<Block>) -> Result<bool, AudioError> {
-        if self.exhausted && self.truncated.is_some() {
+        if self.over {
             return Ok(true);
         }
         match self.demuxer.poll() {
@@ -84,7 +86,6 @@ impl MatroskaReader {
                     return Err(AudioError::Matroska(error));
                 }
                 self.truncated = Some(error.to_string());
-                self.exhausted = true;
                 self.finish(out).map(|()| true)
             }
         }
@@ -123,7 +124,8 @@ impl MatroskaReader {
                 self.decode(&frame, out)?;
             }
             Event::Gap(gap) => {
-                self.truncated = Some(format!("{} bytes were damaged: {}", gap.to - gap.from, gap.error))
+                self.truncated =
+                    Some(format!("{} bytes were damaged: {}", gap.to.saturating_sub(gap.from), gap.error))
             }
             _ => {}
         }
@@ -206,6 +208,7 @@ impl MatroskaReader {
     }
 
     fn finish(&mut self, out: &mut impl Extend<Block>) -> Result<(), AudioError> {
+        self.over = true;
         if !self.settled {
             self.settle()?; // says what is missing
         }
