@@ -168,6 +168,11 @@ pub enum Report {
         /// When.
         at: Time,
     },
+    /// The gate has been closed for longer than [`super::Config::gate_alarm_after`]: was an event lost?
+    GateAlarm {
+        /// Closed since.
+        since: Time,
+    },
     /// A closing event came too late for this much audio, milliseconds.
     Exposed {
         /// Milliseconds in all so far.

@@ -89,6 +89,8 @@ pub struct Call {
     early_events: VecDeque<(Time, GateSource, TelephonyEvent)>,
     presence: Presence,
     reported_exposure_ms: i64,
+    /// The closing whose alarm has been raised.
+    alarmed: Option<Time>,
 
     /// Sessions that may still speak; the last one is open.
     sessions: Vec<Session>,
@@ -130,6 +132,7 @@ impl Call {
             early_events: VecDeque::new(),
             presence: Presence::default(),
             reported_exposure_ms: 0,
+            alarmed: None,
             sessions: Vec::new(),
             ids: Ids::default(),
             marks: [None; 2],
@@ -164,6 +167,7 @@ impl Call {
             Input::Stop => self.stop(),
             Input::Tick => self.pump(),
         }
+        self.raise_alarm();
         self.drained();
     }
 
@@ -216,12 +220,13 @@ impl Call {
         self.reports.push_back(report);
     }
 
-    fn deadline(&self) -> Time {
+    fn deadline(&mut self) -> Time {
+        let alarm = self.alarm_due();
         let drain = match self.phase {
             Phase::Draining(at) => Some(at),
             _ => None,
         };
-        [drain, self.filter.deadline(), self.outbox.deadline()]
+        [drain, alarm, self.filter.deadline(), self.outbox.deadline()]
             .into_iter()
             .flatten()
             .min()

@@ -230,6 +230,25 @@ impl Call {
             && self.gate.closed_at(self.now).is_some()
     }
 
+    /// When a live gate that stays closed raises its alarm.
+    pub(super) fn alarm_due(&mut self) -> Option<Time> {
+        if self.config.gate_clock != GateClock::Live || self.phase != Phase::Running {
+            return None;
+        }
+        let since = self.gate.closed_at(self.now)?.from;
+        (self.alarmed != Some(since)).then(|| since + self.config.gate_alarm_after)
+    }
+
+    /// Raises the alarm of a gate that has been closed for too long, once for each closing.
+    pub(super) fn raise_alarm(&mut self) {
+        if self.alarm_due().is_some_and(|due| due <= self.now)
+            && let Some(closed) = self.gate.closed_at(self.now)
+        {
+            self.alarmed = Some(closed.from);
+            self.report(Report::GateAlarm { since: closed.from });
+        }
+    }
+
     /// Says where the gate closed and opened within audio just handed on.
     pub(super) fn report_edges(&mut self, window: Interval) {
         let inside = |at: Time| window.from <= at && at < window.to;
