@@ -1,2 +1,5 @@
-//! The binary.
-fn main() {}
+//! The binary `transcribe`.
+
+fn main() -> std::process::ExitCode {
+    cli::run(std::env::args_os(), cli::Io::of_process())
+}

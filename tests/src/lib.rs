@@ -1,1 +1,10 @@
-//! Test kit.
+//! The test kit: a recogniser that hears tone words, and calls played from bytes.
+//!
+//! The tone recogniser decodes the audio that really reached it, so a test knows exactly what left the call,
+//! when, and on which channel.
+
+mod played;
+mod recogniser;
+
+pub use played::{Bytewise, Played, play, play_media};
+pub use recogniser::{ToneOptions, ToneRecogniser};

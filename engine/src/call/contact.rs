@@ -1,0 +1,225 @@
+//! Whose fragment is it: the contact filter.
+//!
+//! Kinesis streams are reused: the one that carries this call carried another a minute ago. A fragment goes
+//! on only when its contact is known to belong to the call. A contact not heard of before is resolved before
+//! it is judged; meanwhile its fragments wait, and all behind them, so that time keeps its order.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::time::{Span, Time};
+
+use super::config::{Config, ContactChoice};
+use super::fragment::Fragment;
+
+/// What Amazon Connect says of a contact (`DescribeContact`), as far as it decides whose audio it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ContactFacts {
+    /// `InitialContactId`: the first contact of the transfer chain.
+    pub initial_contact_id: Option<String>,
+    /// `PreviousContactId`.
+    pub previous_contact_id: Option<String>,
+    /// `RelatedContactId`.
+    pub related_contact_id: Option<String>,
+}
+
+impl ContactFacts {
+    /// Nothing is known of the contact: no permission to ask, or it does not exist.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self::default()
+    }
+
+    /// The contact is the first of its own chain: no transfer led to it.
+    #[must_use]
+    pub fn first_of_its_chain(id: &str) -> Self {
+        Self { initial_contact_id: Some(id.to_owned()), ..Self::default() }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Ours,
+    Foreign,
+    /// Being resolved since.
+    Asked(Time),
+}
+
+/// What the filter says of the fragment at its head.
+#[derive(Debug)]
+pub(super) enum Judged {
+    /// It belongs to the call.
+    Ours(Fragment),
+    /// It belongs to another contact: let go.
+    Foreign(Fragment),
+    /// It names no contact, and none can be inferred, in a stream that names contacts: let go.
+    Unidentified(Fragment),
+}
+
+#[derive(Debug)]
+pub(super) struct ContactFilter {
+    verdicts: BTreeMap<String, Verdict>,
+    by_segment: BTreeMap<[u8; 16], String>,
+    waiting: VecDeque<Fragment>,
+    max_waiting: usize,
+    resolve_timeout: Span,
+    /// The first contact named becomes ours.
+    adopt_first: bool,
+    /// A stream that names no contact at all is one call.
+    accept_nameless: bool,
+    /// Contacts in the order in which the stream named them.
+    pub(super) seen: Vec<String>,
+    /// Contacts that nobody could resolve in time.
+    pub(super) unresolved: u64,
+    ask: VecDeque<String>,
+    /// No more fragments will come: what waits for identity waits no longer.
+    ended: bool,
+}
+
+/// Contacts and segments remembered. A stream of more is hostile; its later contacts are foreign.
+const MAX_CONTACTS: usize = 1024;
+/// Fragments that wait for a later one of their segment to name the contact: about four seconds.
+const MAX_UNIDENTIFIED: usize = 4;
+
+impl ContactFilter {
+    pub(super) fn new(config: &Config) -> Self {
+        let mut verdicts = BTreeMap::new();
+        let adopt_first = match &config.contact {
+            ContactChoice::First => true,
+            ContactChoice::Id(id) => {
+                verdicts.insert(id.clone(), Verdict::Ours);
+                false
+            }
+        };
+        if let Some(key) = &config.vendor_call_key {
+            // The chain's first contact: its audio is part of the same call.
+            verdicts.insert(key.clone(), Verdict::Ours);
+        }
+        Self {
+            verdicts,
+            by_segment: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            max_waiting: config.max_waiting_fragments,
+            resolve_timeout: config.resolve_timeout,
+            adopt_first,
+            accept_nameless: config.accept_nameless,
+            seen: Vec::new(),
+            unresolved: 0,
+            ask: VecDeque::new(),
+            ended: false,
+        }
+    }
+
+    /// Takes the next fragment of the stream.
+    pub(super) fn push(&mut self, now: Time, fragment: Fragment) {
+        if let Some(id) = fragment.tags.contact_id.clone() {
+            if let Some(uuid) = fragment.segment_uuid
+                && self.by_segment.len() < MAX_CONTACTS
+            {
+                self.by_segment.insert(uuid, id.clone());
+            }
+            self.meet(now, &id);
+        }
+        self.waiting.push_back(fragment);
+    }
+
+    fn meet(&mut self, now: Time, id: &str) {
+        if self.seen.iter().any(|s| s == id) || self.seen.len() >= MAX_CONTACTS {
+            return;
+        }
+        self.seen.push(id.to_owned());
+        if std::mem::take(&mut self.adopt_first) {
+            self.verdicts.insert(id.to_owned(), Verdict::Ours);
+        }
+        self.verdicts.entry(id.to_owned()).or_insert_with(|| {
+            self.ask.push_back(id.to_owned());
+            Verdict::Asked(now)
+        });
+    }
+
+    /// The next contact to be resolved.
+    pub(super) fn next_question(&mut self) -> Option<String> {
+        self.ask.pop_front()
+    }
+
+    /// Takes what is known of a contact: one whose chain holds a contact of the call is of the call.
+    pub(super) fn resolve(&mut self, id: &str, facts: &ContactFacts) {
+        if !matches!(self.verdicts.get(id), Some(Verdict::Asked(_))) {
+            return;
+        }
+        let chain = [&facts.initial_contact_id, &facts.previous_contact_id, &facts.related_contact_id];
+        let known = |c: &String| self.verdicts.get(c) == Some(&Verdict::Ours);
+        let ours = chain.into_iter().flatten().any(known);
+        if *facts == ContactFacts::unknown() {
+            self.unresolved += 1;
+        }
+        self.verdicts.insert(id.to_owned(), if ours { Verdict::Ours } else { Verdict::Foreign });
+    }
+
+    pub(super) fn is_ours(&self, id: &str) -> bool {
+        self.verdicts.get(id) == Some(&Verdict::Ours)
+    }
+
+    /// No more fragments will come.
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.len() >= self.max_waiting
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// When an unanswered question counts as answered by "foreign".
+    pub(super) fn deadline(&self) -> Option<Time> {
+        let id = self.contact_of(self.waiting.front()?)?;
+        match self.verdicts.get(id) {
+            Some(Verdict::Asked(since)) => Some(*since + self.resolve_timeout),
+            _ => None,
+        }
+    }
+
+    fn contact_of<'a>(&'a self, fragment: &'a Fragment) -> Option<&'a str> {
+        let own = fragment.tags.contact_id.as_deref();
+        own.or_else(|| self.by_segment.get(&fragment.segment_uuid?).map(String::as_str))
+    }
+
+    /// Judges the fragment at the head of the queue, if it can be judged now.
+    pub(super) fn poll(&mut self, now: Time) -> Option<Judged> {
+        let head = self.waiting.front()?;
+        match self.contact_of(head).map(str::to_owned) {
+            Some(id) => match self.verdicts.get(&id).copied() {
+                Some(Verdict::Ours) => self.pop(Judged::Ours),
+                Some(Verdict::Foreign) | None => self.pop(Judged::Foreign),
+                Some(Verdict::Asked(since)) if now >= since + self.resolve_timeout => {
+                    self.resolve(&id, &ContactFacts::unknown());
+                    self.pop(Judged::Foreign)
+                }
+                Some(Verdict::Asked(_)) => None,
+            },
+            None => self.judge_nameless(),
+        }
+    }
+
+    /// A fragment without identity, of a segment that has none either. A plain file never names contacts
+    /// and is one call. In a Kinesis stream a later fragment of the segment may still name it.
+    fn judge_nameless(&mut self) -> Option<Judged> {
+        let head = self.waiting.front()?;
+        let whole = self.accept_nameless && self.seen.is_empty();
+        if whole && !head.tags.kinesis {
+            return self.pop(Judged::Ours);
+        }
+        if !self.ended && self.waiting.len() < MAX_UNIDENTIFIED {
+            return None;
+        }
+        // Of a whole recording that names no contact at all, the audio is the call's.
+        if whole { self.pop(Judged::Ours) } else { self.pop(Judged::Unidentified) }
+    }
+
+    fn pop(&mut self, verdict: fn(Fragment) -> Judged) -> Option<Judged> {
+        self.waiting.pop_front().map(verdict)
+    }
+}

@@ -1,0 +1,142 @@
+//! How a call ends: audio out, last words in, outbox empty, summary.
+
+use std::collections::BTreeMap;
+
+use crate::time::Time;
+
+use super::intervals::Interval;
+use super::summary::{
+    AudioSummary, DropReason, GateInterval, GateSummary, MediaSummary, MessageSummary, RecogniserSummary,
+};
+use super::{Call, EndReason, MediaEnd, Output, Phase, Summary};
+
+impl Call {
+    pub(super) fn media_ended(&mut self, end: MediaEnd) {
+        if self.phase != Phase::Running || std::mem::replace(&mut self.media_done, true) {
+            return;
+        }
+        self.assembler.finish();
+        self.filter.end();
+        self.pump();
+        match end {
+            MediaEnd::Complete => {}
+            MediaEnd::Truncated(where_) => self.summary.media.truncated = Some(where_),
+            MediaEnd::Failed(why) => self.summary.end = EndReason::MediaFailed(why),
+        }
+    }
+
+    /// Ends the call in good order at once: what was heard is handed on, what still waits is let go.
+    pub(super) fn stop(&mut self) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        self.summary.end = EndReason::Stopped;
+        self.drain();
+    }
+
+    /// A fragment that waited for a second one to confirm its jump waits no longer.
+    fn drop_suspect(&mut self) {
+        if let Some(suspect) = self.suspect.take() {
+            self.summary.drop(DropReason::TimeJump, suspect.payload_bytes());
+        }
+    }
+
+    fn drain(&mut self) {
+        self.drop_suspect();
+        self.emit(true);
+        self.end_audio();
+        self.phase = Phase::Draining(self.now + self.config.drain_timeout);
+    }
+
+    /// Ends the call once nothing is left to wait for, or there is no more time.
+    pub(super) fn drained(&mut self) {
+        // While a contact is being asked about, audio that may be ours still waits.
+        if self.phase == Phase::Running && self.media_done && self.filter.is_empty() {
+            self.drain();
+        }
+        let Phase::Draining(deadline) = self.phase else { return };
+        let heard = self.sessions.iter().all(|s| s.ended);
+        if (heard && self.outbox.is_empty()) || self.now >= deadline {
+            let end = self.summary.end.clone();
+            self.finish(end);
+        }
+    }
+
+    pub(super) fn finish(&mut self, end: EndReason) {
+        if end != EndReason::LeaseLost && self.outbox.abandon() {
+            if let Some((name, value)) = self.config.limit_attribute.clone() {
+                self.outputs.push_back(Output::SetAttribute { name, value });
+            }
+        } else if end == EndReason::LeaseLost {
+            // The other worker posts what is stored; here nothing more may leave.
+            self.outputs.clear();
+            self.outbox.abandon();
+        }
+        self.summary.end = end;
+        self.phase = Phase::Done;
+        let summary = self.closing_summary();
+        self.outputs.push_back(Output::Done(Box::new(summary)));
+    }
+
+    fn closing_summary(&mut self) -> Summary {
+        let mut summary = self.summary.clone();
+        self.contact_id().clone_into(&mut summary.contact);
+        self.key().clone_into(&mut summary.vendor_call_key);
+        summary.key_unresolved = self.config.vendor_call_key.is_none();
+        summary.contacts.clone_from(&self.filter.seen);
+        summary.media.documents = self.assembler.documents;
+        summary.media.frames += self.assembler.frames;
+        let utterances = summary.messages.utterances;
+        summary.messages = MessageSummary { utterances, ..self.outbox.summary.clone() };
+        if self.filter.unresolved > 0 {
+            summary.drops.entry(DropReason::UnresolvedContact).or_default().count = self.filter.unresolved;
+        }
+        self.gate_summary(&mut summary.gate, summary.start_time, summary.end_time);
+        summary
+    }
+
+    fn gate_summary(&mut self, summary: &mut GateSummary, start: Option<i64>, end: Option<i64>) {
+        let window = start.zip(end).map(|(s, e)| Interval::new(Time::from_ms(s), Time::from_ms(e)));
+        if let Some(window) = window {
+            let closings = self.gate.closings().iter().filter(|c| c.interval.overlaps(window));
+            summary.intervals = closings
+                .map(|c| GateInterval {
+                    from: c.interval.from.ms(),
+                    to: (c.interval.to != Time::MAX).then(|| c.interval.to.ms()),
+                    hold: c.hold,
+                    pause: c.pause,
+                })
+                .collect();
+        }
+        summary.closed_at_end = self.closed_at_end(window.map(|w| w.to));
+        summary.closed_ms = self.gate.closed_emitted().ms();
+        summary.exposed_ms = self.gate.exposed().total().ms();
+        let counts = self.gate.counts.clone();
+        summary.events = counts.events + self.early_events.len() as u64;
+        summary.repeated_events = counts.repeated;
+        summary.unmatched_opens = counts.unmatched_opens;
+        summary.skewed_events = counts.skewed;
+        summary.unknown_events = counts.unknown;
+        summary.events_of_other_calls = counts.other_calls + self.early_events.len() as u64;
+        summary.untimed_events = counts.untimed;
+        summary.events_beyond_limit = counts.beyond_limit;
+    }
+}
+
+pub(super) fn empty_summary() -> Summary {
+    Summary {
+        contact: String::new(),
+        vendor_call_key: String::new(),
+        key_unresolved: false,
+        contacts: Vec::new(),
+        start_time: None,
+        end_time: None,
+        end: EndReason::MediaEnded,
+        media: MediaSummary::default(),
+        audio: AudioSummary::default(),
+        gate: GateSummary::default(),
+        recogniser: RecogniserSummary::default(),
+        messages: MessageSummary::default(),
+        drops: BTreeMap::new(),
+    }
+}

@@ -1,0 +1,264 @@
+//! The gate: when nothing may be heard, and what already was.
+//!
+//! Events are kept, not folded: whenever one arrives, late or out of order, the closed intervals are worked
+//! out anew from all of them. The gate then knows three sets of time: *closed* by the events, *emitted*
+//! (audio that left the call) and *zeroed* (the part of it that left as silence). What is closed and
+//! emitted but not zeroed is *exposed*: it is cut from the words and reported.
+
+mod algebra;
+
+use serde::{Deserialize, Serialize};
+
+use crate::recogniser::WordTimes;
+use crate::time::{Span, Time};
+
+use super::config::{Config, GateClock};
+use super::intervals::{Interval, Intervals};
+use super::telephony::{EventKind, TelephonyEvent};
+use algebra::{Effect, Holders};
+
+/// Where a gate event was seen. Holders of one source are opened only by the same source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum GateSource {
+    /// The Salesforce toolkit in the agent's browser, live or recorded.
+    Toolkit,
+    /// Amazon Connect's agent event stream.
+    AgentEvents,
+    /// CloudTrail's record of SuspendContactRecording and ResumeContactRecording.
+    CloudTrail,
+}
+
+/// An interval in which the gate was closed, and by what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Closing {
+    pub(super) interval: Interval,
+    pub(super) hold: bool,
+    pub(super) pause: bool,
+}
+
+/// What the gate counted. See [`super::summary::GateSummary`] for the meaning of each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) events: u64,
+    pub(super) repeated: u64,
+    pub(super) unmatched_opens: u64,
+    pub(super) skewed: u64,
+    pub(super) unknown: u64,
+    pub(super) other_calls: u64,
+    pub(super) untimed: u64,
+    pub(super) beyond_limit: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Stamped {
+    at: Time,
+    /// Orders events of one instant, see [`Gate::handle`].
+    rank: u64,
+    source: GateSource,
+    event: TelephonyEvent,
+}
+
+#[derive(Debug)]
+pub(super) struct Gate {
+    clock: GateClock,
+    backdate_max: Span,
+    postdate_max: Span,
+    max_events: usize,
+    holders: Holders,
+    events: Vec<Stamped>,
+    arrivals: u64,
+    /// Events were lost to the limit: closed for good from here.
+    forced_from: Option<Time>,
+    dirty: bool,
+    closings: Vec<Closing>,
+    closed: Intervals,
+    emitted: Intervals,
+    zeroed: Intervals,
+    pub(super) counts: Counts,
+}
+
+impl Gate {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            clock: config.gate_clock,
+            backdate_max: config.gate_backdate_max,
+            postdate_max: config.gate_postdate_max,
+            max_events: config.max_gate_events,
+            holders: Holders::new(config.hold_gate, config.customer_participant.as_deref()),
+            events: Vec::new(),
+            arrivals: 0,
+            forced_from: None,
+            dirty: false,
+            closings: Vec::new(),
+            closed: Intervals::default(),
+            emitted: Intervals::default(),
+            zeroed: Intervals::default(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Takes an event of this call; returns the time at which it takes effect.
+    ///
+    /// Events of one instant: by arrival when live. When recorded their order is not known, so openings
+    /// count first and closings last: in doubt the gate is closed.
+    pub(super) fn handle(&mut self, now: Time, source: GateSource, event: TelephonyEvent) -> Option<Time> {
+        self.counts.events += 1;
+        if matches!(event.kind, EventKind::Unknown(_)) {
+            self.counts.unknown += 1;
+            return None;
+        }
+        let Some(at) = self.effective(now, &event) else {
+            self.counts.untimed += 1;
+            return None;
+        };
+        if self.events.len() >= self.max_events {
+            self.counts.beyond_limit += 1;
+            self.forced_from = Some(self.forced_from.map_or(at, |t| t.min(at)));
+        } else {
+            self.arrivals += 1;
+            let rank = match self.clock {
+                GateClock::Live => self.arrivals,
+                GateClock::Recorded => u64::from(closes(&event.kind)),
+            };
+            self.events.push(Stamped { at, rank, source, event });
+        }
+        self.dirty = true;
+        Some(at)
+    }
+
+    /// When an event takes effect. A browser's clock is not trusted: it may only close earlier than the
+    /// arrival and open later, within bounds.
+    fn effective(&mut self, now: Time, event: &TelephonyEvent) -> Option<Time> {
+        if self.clock == GateClock::Recorded {
+            return event.at;
+        }
+        let said = event.at.unwrap_or(now);
+        let (earliest, latest) =
+            if closes(&event.kind) { (now - self.backdate_max, now) } else { (now, now + self.postdate_max) };
+        let skew = self.backdate_max.max(self.postdate_max);
+        if said < now - skew || said > now + skew {
+            self.counts.skewed += 1;
+        }
+        Some(said.clamp(earliest, latest))
+    }
+
+    /// Works the closed intervals out from all events, if any came since.
+    fn settle(&mut self) {
+        if !std::mem::take(&mut self.dirty) {
+            return;
+        }
+        // The participant settles order among recorded events of one instant and rank, so that the order
+        // in which a file lists them cannot matter.
+        self.events.sort_by(|a, b| {
+            (a.at, a.rank, &a.event.kind, &a.event.participant).cmp(&(
+                b.at,
+                b.rank,
+                &b.event.kind,
+                &b.event.participant,
+            ))
+        });
+        let mut holders = self.holders.clone();
+        self.closings.clear();
+        self.counts.repeated = 0;
+        self.counts.unmatched_opens = 0;
+        let mut since: Option<(Time, bool, bool)> = None;
+        for Stamped { at, source, event, .. } in &self.events {
+            match holders.apply(*source, &event.kind, event.participant.as_deref()) {
+                Effect::Done => {}
+                Effect::Repeated => self.counts.repeated += 1,
+                Effect::UnmatchedOpen => self.counts.unmatched_opens += 1,
+            }
+            let (hold, pause) = (holders.on_hold(), holders.paused());
+            if since.map(|(_, h, p)| (h, p)) != (hold || pause).then_some((hold, pause)) {
+                if let Some((from, hold, pause)) = since {
+                    self.closings.push(Closing { interval: Interval::new(from, *at), hold, pause });
+                }
+                since = (hold || pause).then_some((*at, hold, pause));
+            }
+        }
+        if let Some((from, hold, pause)) = since {
+            self.closings.push(Closing { interval: Interval::new(from, Time::MAX), hold, pause });
+        }
+        if let Some(from) = self.forced_from {
+            self.closings.push(Closing { interval: Interval::new(from, Time::MAX), hold: true, pause: true });
+        }
+        self.closings.retain(|c| c.interval.from < c.interval.to);
+        self.closed = Intervals::default();
+        for closing in &self.closings {
+            self.closed.add(closing.interval);
+        }
+    }
+
+    /// The closed parts of `window`.
+    pub(super) fn closed_within(&mut self, window: Interval) -> Vec<Interval> {
+        self.settle();
+        self.closed.within(window).collect()
+    }
+
+    /// Every closing, in order; one that lasts still ends at [`Time::MAX`].
+    pub(super) fn closings(&mut self) -> &[Closing] {
+        self.settle();
+        &self.closings
+    }
+
+    /// The closed interval that holds `at`.
+    pub(super) fn closed_at(&mut self, at: Time) -> Option<Interval> {
+        self.settle();
+        let instant = Interval::new(at, at + Span::from_us(1));
+        self.closed.iter().find(|i| i.overlaps(instant))
+    }
+
+    /// Audio of `window` has left the call, `zeroed` of it as silence.
+    pub(super) fn emitted(&mut self, window: Interval, zeroed: &[Interval]) {
+        self.emitted.add(window);
+        for part in zeroed {
+            self.zeroed.add(*part);
+        }
+    }
+
+    /// Total closed time of what was emitted.
+    pub(super) fn closed_emitted(&mut self) -> Span {
+        self.settle();
+        self.closed.uncovered(&self.emitted, &Intervals::default()).total()
+    }
+
+    /// What was closed but had already left the call as sound.
+    pub(super) fn exposed(&mut self) -> Intervals {
+        self.settle();
+        self.closed.uncovered(&self.emitted, &self.zeroed)
+    }
+
+    /// Which of these words, spoken at these times within `segment`, must be cut.
+    ///
+    /// A word may be the sound of an exposed interval if it lies within the recogniser's word-time error of
+    /// it. Inside zeroed audio nothing was heard: a word that lies there for certain was never said.
+    pub(super) fn cut(&mut self, segment: Interval, words: &[Interval], times: WordTimes) -> Vec<bool> {
+        let exposed = self.exposed();
+        let overlaps = |window: Interval| exposed.within(window).next().is_some();
+        match times {
+            WordTimes::Spread { error_ms } => {
+                let cut = overlaps(segment.widened(Span::from_ms(i64::from(error_ms))));
+                vec![cut; words.len()]
+            }
+            WordTimes::Measured { error_ms } => {
+                let error = Span::from_ms(i64::from(error_ms));
+                words
+                    .iter()
+                    .map(|word| {
+                        let wide = word.widened(error);
+                        overlaps(wide) || self.zeroed.within(wide).any(|z| z.contains(wide))
+                    })
+                    .collect()
+            }
+        }
+    }
+}
+
+fn closes(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::Hold | EventKind::PauseRecording | EventKind::Swap)
+}
+
+#[cfg(test)]
+mod tests;

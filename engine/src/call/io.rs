@@ -1,0 +1,212 @@
+//! What goes into a call and what comes out: the whole contract with the outside.
+
+use bytes::Bytes;
+
+use crate::recogniser::{AudioChunk, Capabilities, Party, RecogniserError, RecogniserEvent, SessionSpec};
+use crate::time::Time;
+
+use super::contact::ContactFacts;
+use super::fragment::InBandError;
+use super::gate::GateSource;
+use super::message::Message;
+use super::outbox::Outcome;
+use super::summary::{DropReason, Summary};
+use super::telephony::TelephonyEvent;
+use super::utterance::Utterance;
+
+/// Something that happened outside.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Input {
+    /// The next bytes of the Matroska stream, split anywhere.
+    Media(Bytes),
+    /// Audio that was decoded already: a recording that is not raw PCM in Matroska.
+    Pcm(PcmBlock),
+    /// No more media will come.
+    MediaEnded(MediaEnd),
+    /// The answer to [`Output::Resolve`].
+    Contact {
+        /// The contact asked about.
+        id: String,
+        /// What is known of it.
+        facts: ContactFacts,
+    },
+    /// A telephony event, and where it was seen.
+    Gate(GateSource, TelephonyEvent),
+    /// The session asked for by [`Output::OpenRecogniser`] is open.
+    RecogniserReady {
+        /// Number of the session.
+        session: u32,
+        /// What the recogniser can do.
+        capabilities: Capabilities,
+    },
+    /// The recogniser said something.
+    Recognised(RecogniserEvent),
+    /// The recogniser failed.
+    RecogniserLost {
+        /// Number of the session.
+        session: u32,
+        /// Why.
+        error: RecogniserError,
+    },
+    /// The answer to one message of [`Output::Post`].
+    Posted {
+        /// The message's id.
+        id: String,
+        /// What became of it.
+        outcome: Outcome,
+    },
+    /// The checkpoint of this number is safely stored.
+    Stored(u64),
+    /// Another worker holds the call now: post nothing any more.
+    LeaseLost,
+    /// End the call in good order: hand on what was heard, wait for its words, post them.
+    Stop,
+    /// Time passed.
+    Tick,
+}
+
+/// Decoded audio of one party.
+#[derive(Debug, Clone)]
+pub struct PcmBlock {
+    /// Who speaks.
+    pub party: Party,
+    /// Wall-clock time of the first sample.
+    pub start: Time,
+    /// Sampling rate, hertz; the same for the whole call.
+    pub rate_hz: u32,
+    /// Signed 16-bit samples, little-endian.
+    pub pcm: Bytes,
+}
+
+/// Why no more media comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MediaEnd {
+    /// It was complete.
+    Complete,
+    /// It was cut short, and what there is has been fed; where.
+    Truncated(String),
+    /// It cannot be read any further; why.
+    Failed(String),
+}
+
+/// Something to be done outside.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Output {
+    /// Open the media and feed it as [`Input::Media`] or [`Input::Pcm`].
+    OpenMedia,
+    /// Find out what this contact is, and answer with [`Input::Contact`].
+    Resolve(String),
+    /// Open a session of the recogniser; its audio follows.
+    OpenRecogniser(SessionSpec),
+    /// Hand this audio to its session.
+    Audio(AudioChunk),
+    /// The audio of this session is complete.
+    EndAudio {
+        /// Number of the session.
+        session: u32,
+    },
+    /// Post these messages, at most one per participant, and answer each with [`Input::Posted`].
+    Post(Vec<Message>),
+    /// Store this and answer with [`Input::Stored`]. Only where [`super::Config::store`] asks for it.
+    Store(Checkpoint),
+    /// Set this attribute of the contact, once.
+    SetAttribute {
+        /// Name.
+        name: String,
+        /// Value.
+        value: String,
+    },
+    /// Something a person or a log may want to know.
+    Report(Report),
+    /// Nothing to do until this time, or the next input.
+    Wait(Time),
+    /// The call is over. Nothing follows.
+    Done(Box<Summary>),
+}
+
+/// What must survive the process before messages may be posted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Checkpoint {
+    /// Counts the checkpoints of a call from 1.
+    pub sequence: u64,
+    /// Number of the last complete fragment of the call.
+    pub last_fragment: Option<String>,
+    /// Up to here the speech of (customer, agent) is final.
+    pub marks: [Option<Time>; 2],
+    /// Messages not yet acknowledged, in order per participant.
+    pub messages: Vec<Message>,
+}
+
+/// News of a call. None of it needs an answer.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Report {
+    /// The stream named a contact for the first time.
+    Contact {
+        /// Its id.
+        id: String,
+        /// It belongs to the call.
+        ours: bool,
+    },
+    /// An utterance is final; its message is on its way.
+    Utterance(Box<Utterance>),
+    /// From here on nothing is to be heard.
+    GateClosed {
+        /// When.
+        at: Time,
+        /// Somebody is on hold.
+        hold: bool,
+        /// The recording is paused.
+        pause: bool,
+    },
+    /// All may be heard again.
+    GateOpened {
+        /// When.
+        at: Time,
+    },
+    /// A closing event came too late for this much audio, milliseconds.
+    Exposed {
+        /// Milliseconds in all so far.
+        total_ms: i64,
+    },
+    /// An event was not understood or concerns another call.
+    EventIgnored {
+        /// Its type as it was spelt.
+        kind: String,
+        /// Why.
+        why: &'static str,
+    },
+    /// A hole in the audio became silence.
+    Gap {
+        /// Whose.
+        party: Party,
+        /// Start.
+        from: Time,
+        /// End.
+        to: Time,
+    },
+    /// The media's clock jumped further than silence bridges.
+    Jump {
+        /// From.
+        from: Time,
+        /// To.
+        to: Time,
+    },
+    /// Bytes were passed over after damage, or the stream broke off.
+    Damage(mkv_demux::Error),
+    /// The service reported an error inside the stream.
+    InBandError(InBandError),
+    /// Audio was let go.
+    Dropped {
+        /// Why.
+        reason: DropReason,
+        /// Payload bytes.
+        bytes: u64,
+        /// What it was, for people.
+        what: String,
+    },
+}

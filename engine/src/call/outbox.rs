@@ -1,0 +1,263 @@
+//! Messages on their way to Salesforce: in order per participant, one in flight each, none lost unsaid.
+//!
+//! This room knows messages and outcomes; it does not know HTTP. What a status means is the poster's to
+//! say, by the [`Outcome`] it reports.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::time::{Span, Time};
+
+use super::message::Message;
+use super::summary::MessageSummary;
+use super::utterance::Utterance;
+
+/// What became of one post.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Taken.
+    Accepted,
+    /// Not taken, and worth trying again: rate limit, server error, no connection, no conversation yet.
+    Retry {
+        /// The rate limit was the reason.
+        rate_limited: bool,
+    },
+    /// Salesforce says that transcription is paused: wait for the gate, then try again.
+    Paused,
+    /// Refused for good; why.
+    Refused(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Waits until it is in the store.
+    Unstored,
+    /// May be posted at this time.
+    Ready(Time),
+    InFlight,
+}
+
+#[derive(Debug)]
+struct Entry {
+    utterance: Utterance,
+    state: State,
+    attempts: u32,
+    rate_limited: bool,
+}
+
+/// Back-off after a refused try: 1 s, doubling to 40 s, so that a try falls beyond the 30-second window of
+/// Salesforce's conversation service, jittered by half.
+const FIRST_RETRY: Span = Span::from_s(1);
+const LAST_RETRY: Span = Span::from_s(40);
+
+impl Entry {
+    fn id(&self) -> &str {
+        &self.utterance.message.message_id
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Outbox {
+    store: bool,
+    queues: BTreeMap<String, VecDeque<Entry>>,
+    dice: fastrand::Rng,
+    pub(super) summary: MessageSummary,
+}
+
+impl Outbox {
+    pub(super) fn new(store: bool, seed: u64) -> Self {
+        Self {
+            store,
+            queues: BTreeMap::new(),
+            dice: fastrand::Rng::with_seed(seed),
+            summary: MessageSummary::default(),
+        }
+    }
+
+    pub(super) fn push(&mut self, utterance: Utterance) {
+        let state = if self.store { State::Unstored } else { State::Ready(Time::MIN) };
+        self.queues.entry(utterance.message.participant_id.clone()).or_default().push_back(Entry {
+            utterance,
+            state,
+            attempts: 0,
+            rate_limited: false,
+        });
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.queues.values().map(VecDeque::len).sum()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.queues.values().all(VecDeque::is_empty)
+    }
+
+    /// All that is not yet acknowledged, in order per participant.
+    pub(super) fn messages(&self) -> impl Iterator<Item = &Message> {
+        self.queues.values().flatten().map(|e| &e.utterance.message)
+    }
+
+    /// The messages up to now are in the store.
+    pub(super) fn stored(&mut self, now: Time, ids: &[String]) {
+        for entry in self.queues.values_mut().flatten() {
+            if entry.state == State::Unstored && ids.contains(&entry.id().to_owned()) {
+                entry.state = State::Ready(now);
+            }
+        }
+    }
+
+    /// Takes out what was never sent, in order per participant.
+    pub(super) fn take_unsent(&mut self) -> Vec<Utterance> {
+        let mut unsent = Vec::new();
+        for queue in self.queues.values_mut() {
+            let kept = queue.iter().take_while(|e| e.attempts > 0).count();
+            unsent.extend(queue.drain(kept..).map(|e| e.utterance));
+        }
+        unsent
+    }
+
+    /// The utterances to post now: at most one per participant. While `gate_closed`, Salesforce would throw
+    /// away what is sent, so all wait.
+    pub(super) fn poll(&mut self, now: Time, gate_closed: bool) -> Vec<Utterance> {
+        if gate_closed {
+            return Vec::new();
+        }
+        let heads = self.queues.values_mut().filter_map(VecDeque::front_mut);
+        heads
+            .filter(|e| matches!(e.state, State::Ready(at) if at <= now))
+            .map(|entry| {
+                entry.state = State::InFlight;
+                if entry.attempts > 0 {
+                    self.summary.retries += 1;
+                }
+                entry.attempts += 1;
+                entry.utterance.clone()
+            })
+            .collect()
+    }
+
+    /// When the next try is due.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        let heads = self.queues.values().filter_map(VecDeque::front);
+        heads.filter_map(|e| if let State::Ready(at) = e.state { Some(at) } else { None }).min()
+    }
+
+    /// Takes the outcome of a post. Of an id that is not in flight it is ignored: a late answer.
+    pub(super) fn posted(&mut self, now: Time, id: &str, outcome: Outcome) {
+        let Some(queue) = self
+            .queues
+            .values_mut()
+            .find(|q| q.front().is_some_and(|e| e.id() == id && e.state == State::InFlight))
+        else {
+            return;
+        };
+        match outcome {
+            Outcome::Accepted => {
+                self.summary.delivered += 1;
+                queue.pop_front();
+            }
+            Outcome::Refused(reason) => {
+                self.summary.refused.insert(id.to_owned(), reason);
+                queue.pop_front();
+            }
+            Outcome::Retry { .. } | Outcome::Paused => {
+                let Some(entry) = queue.front_mut() else { return };
+                entry.rate_limited = outcome == Outcome::Retry { rate_limited: true };
+                let exponent = entry.attempts.saturating_sub(1).min(10);
+                let ceiling = (FIRST_RETRY.us() << exponent).min(LAST_RETRY.us());
+                let delay = ceiling / 2 + self.dice.i64(0..=ceiling);
+                entry.state = State::Ready(now + Span::from_us(delay));
+            }
+        }
+    }
+
+    /// Gives up on all that is left; true if the rate limit was what held some of it back.
+    pub(super) fn abandon(&mut self) -> bool {
+        let left = std::mem::take(&mut self.queues);
+        let mut limited = false;
+        for entry in left.into_values().flatten() {
+            limited |= entry.rate_limited;
+            self.summary.undelivered.push(entry.id().to_owned());
+        }
+        limited
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::{SenderType, Spoken};
+    use super::*;
+    use crate::recogniser::Party;
+
+    fn message(who: &str, id: &str) -> Utterance {
+        let message = Message {
+            participant_id: who.into(),
+            message_id: id.into(),
+            start_time: 0,
+            end_time: 0,
+            content: Spoken(String::new()),
+            sender_type: SenderType::EndUser,
+        };
+        Utterance { party: Party::Customer, start: s(0), end: s(0), words: Vec::new(), message }
+    }
+    fn ids(utterances: &[Utterance]) -> Vec<&str> {
+        utterances.iter().map(|u| u.message.message_id.as_str()).collect()
+    }
+    fn s(s: i64) -> Time {
+        Time::from_ms(s * 1000)
+    }
+
+    #[test]
+    fn one_in_flight_per_participant_in_order() {
+        let mut o = Outbox::new(false, 1);
+        for (who, id) in [("a", "a1"), ("a", "a2"), ("b", "b1")] {
+            o.push(message(who, id));
+        }
+        assert_eq!(ids(&o.poll(s(0), false)), ["a1", "b1"]);
+        assert!(o.poll(s(0), false).is_empty());
+        o.posted(s(0), "a1", Outcome::Accepted);
+        assert_eq!(ids(&o.poll(s(0), false)), ["a2"]);
+        o.posted(s(0), "a1", Outcome::Accepted);
+        assert_eq!(o.summary.delivered, 1, "a late second answer changes nothing");
+    }
+
+    #[test]
+    fn a_refused_try_comes_again_under_the_same_id_before_any_other() {
+        let mut o = Outbox::new(false, 1);
+        o.push(message("a", "a1"));
+        o.push(message("a", "a2"));
+        o.poll(s(0), false);
+        o.posted(s(0), "a1", Outcome::Retry { rate_limited: false });
+        assert!(o.poll(s(0), false).is_empty());
+        let due = o.deadline().unwrap();
+        assert!(due >= Time::from_ms(500) && due <= Time::from_ms(1500), "{due:?}");
+        assert_eq!(ids(&o.poll(due, false)), ["a1"]);
+        assert_eq!(o.summary.retries, 1);
+    }
+
+    #[test]
+    fn retries_reach_beyond_the_thirty_second_window() {
+        let mut o = Outbox::new(false, 7);
+        o.push(message("a", "a1"));
+        let (mut now, mut tries) = (s(0), 0);
+        while now < s(35) {
+            assert_eq!(o.poll(now, false).len(), 1);
+            o.posted(now, "a1", Outcome::Retry { rate_limited: true });
+            now = o.deadline().unwrap();
+            tries += 1;
+        }
+        assert!(tries < 9, "{tries} tries in 35 s are a hammer");
+        assert!(o.abandon(), "the limit is what held it back");
+        assert_eq!(o.summary.undelivered, ["a1"]);
+    }
+
+    #[test]
+    fn nothing_is_posted_before_it_is_stored_or_while_the_gate_is_closed() {
+        let mut o = Outbox::new(true, 1);
+        o.push(message("a", "a1"));
+        assert!(o.poll(s(0), false).is_empty());
+        o.stored(s(0), &["a1".into()]);
+        assert!(o.poll(s(0), true).is_empty());
+        assert_eq!(ids(&o.poll(s(0), false)), ["a1"]);
+    }
+}

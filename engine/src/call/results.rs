@@ -1,0 +1,266 @@
+//! Words in, messages out; and the events that decide which words may go.
+
+use crate::recogniser::{RecogniserError, RecogniserEvent, Segment, WordTimes};
+use crate::time::{Span, Time};
+
+use super::config::GateClock;
+use super::gate::GateSource;
+use super::intervals::Interval;
+use super::sender::sender;
+use super::telephony::{EventKind, TelephonyEvent};
+use super::utterance::{Run, Utterance, runs};
+use super::{Call, Checkpoint, EndReason, Output, Phase, Report};
+
+/// Words remembered after they were sent, in case a late event closes them: an event reaches back 10 s.
+const MAX_SENT_WORDS: usize = 1024;
+
+impl Call {
+    pub(super) fn recognised(&mut self, event: RecogniserEvent) {
+        match event {
+            RecogniserEvent::Segment(segment) if segment.is_final => self.segment(&segment),
+            RecogniserEvent::Segment(_) => self.summary.recogniser.partials += 1,
+            RecogniserEvent::Progress { session, party, until } => {
+                let mark = self.sessions.iter().find(|s| s.map.id == session).and_then(|s| s.map.time(until));
+                let slot = &mut self.marks[party.channel()];
+                *slot = (*slot).max(mark);
+            }
+            RecogniserEvent::Ended { session } => {
+                if let Some(s) = self.sessions.iter_mut().find(|s| s.map.id == session && s.audio_ended) {
+                    s.ended = true;
+                }
+            }
+        }
+    }
+
+    fn segment(&mut self, segment: &Segment) {
+        self.summary.recogniser.finals += 1;
+        self.summary.recogniser.words += segment.words.len() as u64;
+        let Some(session) = self.sessions.iter().find(|s| s.map.id == segment.session && !s.ended) else {
+            self.summary.recogniser.stray += 1;
+            return;
+        };
+        let map = &session.map;
+        let whole = map.interval(segment.start, segment.end);
+        let words: Option<Vec<Interval>> =
+            segment.words.iter().map(|w| map.interval(w.start, w.end)).collect();
+        let (Some(whole), Some(words)) = (whole, words) else {
+            self.summary.recogniser.stray += 1;
+            return;
+        };
+        let cut = self.gate.cut(whole, &words, self.word_times());
+        self.summary.gate.cut_words += cut.iter().filter(|c| **c).count() as u64;
+        for run in runs(segment, whole, words, &cut) {
+            let utterance = self.utterance(segment, run);
+            self.summary.messages.utterances.add(utterance.party, 1);
+            self.report(Report::Utterance(Box::new(utterance.clone())));
+            self.outbox.push(utterance);
+        }
+        self.store();
+    }
+
+    fn word_times(&self) -> WordTimes {
+        // A recogniser that has not said how exact it is counts as the least exact.
+        let stated = self.summary.recogniser.capabilities.as_ref().map(|c| c.word_times);
+        stated.unwrap_or(WordTimes::Spread { error_ms: 1000 })
+    }
+
+    fn utterance(&mut self, segment: &Segment, run: Run) -> Utterance {
+        let (party, start) = (segment.party, run.interval.from);
+        let key = self.key().to_owned();
+        let id = self.ids.next(&key, party, start);
+        run.into_utterance(party, sender(&self.config.sender, &self.presence, &key, party, start), id)
+    }
+
+    pub(super) fn recogniser_lost(&mut self, error: &RecogniserError) {
+        let reason = EndReason::RecogniserFailed(error.message.clone());
+        self.summary.end = reason;
+        for session in &mut self.sessions {
+            session.audio_ended = true;
+            session.ended = true;
+        }
+        self.phase = Phase::Draining(self.now + self.config.drain_timeout);
+    }
+
+    // --- the store ---------------------------------------------------------------------------------
+
+    fn store(&mut self) {
+        if !self.config.store || self.outbox.is_empty() {
+            return;
+        }
+        self.checkpoint += 1;
+        let messages: Vec<_> = self.outbox.messages().cloned().collect();
+        let ids = messages.iter().map(|m| m.message_id.clone()).collect();
+        self.unstored.push((self.checkpoint, ids));
+        self.outputs.push_back(Output::Store(Checkpoint {
+            sequence: self.checkpoint,
+            last_fragment: self.summary.media.last_fragment.clone(),
+            marks: self.marks,
+            messages,
+        }));
+    }
+
+    pub(super) fn stored(&mut self, sequence: u64) {
+        let now = self.now;
+        let outbox = &mut self.outbox;
+        self.unstored.retain(|(number, ids)| {
+            let done = *number <= sequence;
+            if done {
+                outbox.stored(now, ids);
+            }
+            !done
+        });
+    }
+
+    // --- the gate ----------------------------------------------------------------------------------
+
+    /// Takes a telephony event. One that names a contact not known yet waits: it may be the call's next leg,
+    /// or the stream has not named its own contact yet.
+    pub(super) fn gate_event(&mut self, source: GateSource, event: TelephonyEvent) {
+        match &event.call_id {
+            Some(id) if !self.is_own_call(id) => {
+                if self.early_events.len() < self.config.max_gate_events {
+                    self.early_events.push_back((self.now, source, event));
+                } else {
+                    self.gate.counts.other_calls += 1;
+                }
+            }
+            _ => self.apply_event(self.now, source, event),
+        }
+    }
+
+    fn is_own_call(&self, id: &str) -> bool {
+        // A recording that names no contact belongs to whatever its events speak of.
+        let unnamed = self.config.accept_nameless && self.filter.seen.is_empty();
+        (unnamed && self.audible)
+            || self.filter.is_ours(id)
+            || id == self.key()
+            || id == self.config.fallback_contact
+    }
+
+    /// Applies the events that waited for their contact to be known.
+    pub(super) fn release_early_events(&mut self) {
+        if self.early_events.is_empty() {
+            return;
+        }
+        for (at, source, event) in std::mem::take(&mut self.early_events) {
+            if event.call_id.as_deref().is_some_and(|id| self.is_own_call(id)) {
+                self.apply_event(at, source, event);
+            } else {
+                self.early_events.push_back((at, source, event));
+            }
+        }
+    }
+
+    fn apply_event(&mut self, arrival: Time, source: GateSource, event: TelephonyEvent) {
+        let kind = match &event.kind {
+            EventKind::Unknown(name) => Some(name.clone()),
+            _ => None,
+        };
+        let effective = self.gate.handle(arrival, source, event.clone());
+        match (kind, effective) {
+            (Some(kind), _) => self.report(Report::EventIgnored { kind, why: "its type is not known" }),
+            (None, None) => {
+                let kind = format!("{:?}", event.kind).to_ascii_lowercase();
+                self.report(Report::EventIgnored { kind, why: "it has no \"at\"" });
+            }
+            (None, Some(at)) => {
+                self.presence.handle(&event, at);
+                self.expose();
+            }
+        }
+    }
+
+    /// A closing may have come too late: what left as sound is exposure, its words are cut where that is
+    /// still possible.
+    fn expose(&mut self) {
+        let exposed = self.gate.exposed();
+        let total_ms = exposed.total().ms();
+        if total_ms == self.reported_exposure_ms {
+            return;
+        }
+        self.reported_exposure_ms = total_ms;
+        self.report(Report::Exposed { total_ms });
+        for (word, counted) in &mut self.sent_words {
+            if !*counted && exposed.within(*word).next().is_some() {
+                *counted = true;
+                self.summary.gate.exposed_words += 1;
+            }
+        }
+        self.recut();
+    }
+
+    /// Cuts again what waits in the outbox and was never sent.
+    fn recut(&mut self) {
+        let times = self.word_times();
+        for utterance in self.outbox.take_unsent() {
+            let interval = |from: i64, to: i64| Interval::new(Time::from_ms(from), Time::from_ms(to));
+            let words: Vec<Interval> =
+                utterance.words.iter().map(|w| interval(w.start_time, w.end_time)).collect();
+            let whole = Interval::new(utterance.start, utterance.end);
+            let cut = self.gate.cut(whole, &words, times);
+            if !cut.contains(&true) {
+                self.outbox.push(utterance);
+                continue;
+            }
+            self.summary.gate.cut_words += cut.iter().filter(|c| **c).count() as u64;
+            let key = self.key().to_owned();
+            let ids = &mut self.ids;
+            for part in utterance.without(&cut, |party, start| ids.next(&key, party, start)) {
+                self.outbox.push(part);
+            }
+        }
+        self.store();
+    }
+
+    /// Remembers the words of messages that leave.
+    pub(super) fn remember_sent(&mut self, utterances: &[Utterance]) {
+        for word in utterances.iter().flat_map(|u| &u.words) {
+            let interval = Interval::new(Time::from_ms(word.start_time), Time::from_ms(word.end_time));
+            if self.sent_words.len() >= MAX_SENT_WORDS {
+                self.sent_words.pop_front();
+            }
+            self.sent_words.push_back((interval, false));
+        }
+    }
+
+    /// Salesforce throws away what is sent while it is paused; at the end of the call all is released.
+    pub(super) fn gate_withholds(&mut self) -> bool {
+        self.config.gate_clock == GateClock::Live
+            && self.phase == Phase::Running
+            && self.gate.closed_at(self.now).is_some()
+    }
+
+    /// Says where the gate closed and opened within audio just handed on.
+    pub(super) fn report_edges(&mut self, window: Interval) {
+        let inside = |at: Time| window.from <= at && at < window.to;
+        let first = self.summary.start_time == Some(window.from.ms());
+        let mut edges = Vec::new();
+        for closing in self.gate.closings() {
+            let Interval { from, to } = closing.interval;
+            if inside(from) || (first && from < window.from && to > window.from) {
+                let at = from.max(window.from);
+                edges.push(Report::GateClosed { at, hold: closing.hold, pause: closing.pause });
+            }
+            if inside(to) {
+                edges.push(Report::GateOpened { at: to });
+            }
+        }
+        // Where one closing follows on another, the gate did not open between them.
+        edges.dedup_by(|next, edge| {
+            let joined = matches!((&*edge, &*next),
+                (Report::GateOpened { at: a }, Report::GateClosed { at: b, .. }) if a == b);
+            if joined {
+                std::mem::swap(next, edge);
+            }
+            joined
+        });
+        for edge in edges {
+            self.report(edge);
+        }
+    }
+
+    /// The gate is closed at the end of the audio.
+    pub(super) fn closed_at_end(&mut self, end: Option<Time>) -> bool {
+        end.is_some_and(|at| self.gate.closed_at(at - Span::from_us(1)).is_some())
+    }
+}

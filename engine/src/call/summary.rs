@@ -1,0 +1,255 @@
+//! The closing summary of a call: everything that was done, and everything that was not, with reasons.
+//!
+//! It is the same type in every command. Times are epoch milliseconds, lengths milliseconds; field names
+//! are camelCase in JSON.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::recogniser::Capabilities;
+
+/// What became of a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Summary {
+    /// The contact that was transcribed.
+    pub contact: String,
+    /// The key its messages went under: the first contact of the transfer chain.
+    pub vendor_call_key: String,
+    /// Nobody said which contact is the first of the chain: the contact itself served.
+    pub key_unresolved: bool,
+    /// Every contact the stream named, in order of appearance, ours and foreign.
+    pub contacts: Vec<String>,
+    /// First sample, epoch ms; absent if there was no audio.
+    pub start_time: Option<i64>,
+    /// Behind the last sample, epoch ms.
+    pub end_time: Option<i64>,
+    /// Why the call ended.
+    pub end: EndReason,
+    /// What was read.
+    pub media: MediaSummary,
+    /// What became of it on the timeline.
+    pub audio: AudioSummary,
+    /// When nothing was to be heard.
+    pub gate: GateSummary,
+    /// What was recognised.
+    pub recogniser: RecogniserSummary,
+    /// What was posted.
+    pub messages: MessageSummary,
+    /// Everything let go, by reason.
+    pub drops: BTreeMap<DropReason, Dropped>,
+}
+
+/// Why a call ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", content = "detail", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum EndReason {
+    /// The media was complete.
+    MediaEnded,
+    /// `STOP_STREAMING` came and no further segment followed.
+    StopStreaming,
+    /// The media could not be read any further; why.
+    MediaFailed(String),
+    /// The recogniser failed; why.
+    RecogniserFailed(String),
+    /// The call was told to stop.
+    Stopped,
+    /// Another worker holds the call.
+    LeaseLost,
+}
+
+/// What was read from the stream.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct MediaSummary {
+    /// Bytes fed.
+    pub bytes: u64,
+    /// Matroska documents begun.
+    pub documents: u64,
+    /// Frames of any track.
+    pub frames: u64,
+    /// Fragments of this call.
+    pub fragments: u64,
+    /// Fragments of other contacts.
+    pub foreign_fragments: u64,
+    /// Places where the byte stream was damaged and read on behind.
+    pub damages: u64,
+    /// The stream broke off: what and where.
+    pub truncated: Option<String>,
+    /// Errors that the service reported inside the stream, as `id: code`.
+    pub in_band_errors: Vec<String>,
+    /// Number of the last complete fragment of this call.
+    pub last_fragment: Option<String>,
+}
+
+/// What became of the audio on the timeline.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct AudioSummary {
+    /// Sampling rate, hertz; 0 if there was no audio.
+    pub rate_hz: u32,
+    /// Length of what was handed on, ms.
+    pub duration_ms: i64,
+    /// Holes filled with silence, per party.
+    pub gaps: PartyCounts,
+    /// Silence put into those holes, ms per party.
+    pub gap_ms: PartyCounts,
+    /// Jumps of the media's clock beyond what silence bridges.
+    pub jumps: u64,
+}
+
+/// A figure per party.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PartyCounts {
+    /// The customer's.
+    pub customer: u64,
+    /// The agent's.
+    pub agent: u64,
+}
+
+/// When the gate was closed, and what escaped.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct GateSummary {
+    /// The closed intervals that touch the call's audio.
+    pub intervals: Vec<GateInterval>,
+    /// Audio that was closed, ms.
+    pub closed_ms: i64,
+    /// Exposure: closed audio that had already left as sound when the event came, ms.
+    pub exposed_ms: i64,
+    /// Words cut because they lay in exposed or zeroed audio.
+    pub cut_words: u64,
+    /// Words already posted when the event that closes them came.
+    pub exposed_words: u64,
+    /// Telephony events taken.
+    pub events: u64,
+    /// Events that said again what was so.
+    pub repeated_events: u64,
+    /// Openings without a closing.
+    pub unmatched_opens: u64,
+    /// Events whose time was further from their arrival than is believed.
+    pub skewed_events: u64,
+    /// Events of a kind nobody knows.
+    pub unknown_events: u64,
+    /// Events that speak of another call.
+    pub events_of_other_calls: u64,
+    /// Recorded events without a time.
+    pub untimed_events: u64,
+    /// Events beyond the limit per call: the gate is closed for good from the first of them.
+    pub events_beyond_limit: u64,
+    /// The gate was still closed at the end of the audio.
+    pub closed_at_end: bool,
+}
+
+/// One closed interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GateInterval {
+    /// Start, epoch ms.
+    pub from: i64,
+    /// End, epoch ms; absent: it never opened again.
+    pub to: Option<i64>,
+    /// Somebody was on hold.
+    pub hold: bool,
+    /// The recording was paused.
+    pub pause: bool,
+}
+
+/// What the recogniser did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct RecogniserSummary {
+    /// What it said it can do; absent if it was never needed.
+    pub capabilities: Option<Capabilities>,
+    /// Sessions opened.
+    pub sessions: u64,
+    /// Final segments.
+    pub finals: u64,
+    /// Partial segments.
+    pub partials: u64,
+    /// Words in final segments.
+    pub words: u64,
+    /// Results of sessions that were over, or beyond their audio.
+    pub stray: u64,
+}
+
+/// What became of the messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct MessageSummary {
+    /// Utterances, per party.
+    pub utterances: PartyCounts,
+    /// Messages accepted.
+    pub delivered: u64,
+    /// Posts tried again.
+    pub retries: u64,
+    /// Ids refused for good, with the reason given.
+    pub refused: BTreeMap<String, String>,
+    /// Ids that could not be delivered by the end of the call.
+    pub undelivered: Vec<String>,
+}
+
+/// Why something was let go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DropReason {
+    /// Audio of another contact.
+    ForeignContact,
+    /// Audio of a contact that nobody could resolve.
+    UnresolvedContact,
+    /// Audio that names no contact in a stream that does.
+    NoIdentity,
+    /// Audio of a track that is neither party's.
+    UnknownTrack,
+    /// Audio in a format that is not understood.
+    UnsupportedFormat,
+    /// Audio at another rate than the call's.
+    RateChanged,
+    /// Audio that was there already, or came after its time had been handed on.
+    RepeatedAudio,
+    /// A fragment whose time is far from all others.
+    TimeJump,
+    /// A fragment larger than the limit.
+    FragmentTooLarge,
+    /// Audio not handed on when the call was stopped.
+    Stopped,
+}
+
+/// How much was let go for one reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dropped {
+    /// Times it happened.
+    pub count: u64,
+    /// Payload bytes.
+    pub bytes: u64,
+}
+
+impl PartyCounts {
+    /// Adds `n` to one party's figure.
+    pub fn add(&mut self, party: crate::recogniser::Party, n: u64) {
+        match party {
+            crate::recogniser::Party::Customer => self.customer += n,
+            crate::recogniser::Party::Agent => self.agent += n,
+        }
+    }
+}
+
+impl Summary {
+    /// Counts something let go.
+    pub(super) fn drop(&mut self, reason: DropReason, bytes: u64) {
+        let entry = self.drops.entry(reason).or_default();
+        entry.count += 1;
+        entry.bytes += bytes;
+    }
+}
