@@ -83,7 +83,7 @@ impl Decoder {
             (samples.len() * MAX_TOKENS_PER_S / 16_000 + 8).min(self.whisper.config.max_target_positions / 2);
         let Some(said) = self.greedy(&audio, limit, cancelled)? else { return Ok(Err(Refusal::Cancelled)) };
         self.whisper.reset_kv_cache();
-        Ok(self.judge(said))
+        Ok(self.judge(&said))
     }
 
     fn greedy(
@@ -132,7 +132,7 @@ impl Decoder {
         Ok(Some(said))
     }
 
-    fn judge(&self, said: Said) -> Result<Vec<Written>, Refusal> {
+    fn judge(&self, said: &Said) -> Result<Vec<Written>, Refusal> {
         let average = said.sum / (said.tokens.len() + 1) as f32;
         if said.no_speech > NO_SPEECH && average < MIN_LOG_PROBABILITY {
             return Err(Refusal::NoSpeech);

@@ -33,7 +33,7 @@ impl Lane {
         Ok(Self { party, from_hz, resampler, base: Span::ZERO, taken: 0, given: 0, scratch: Vec::new() })
     }
 
-    pub(super) fn from_hz(&self) -> u32 {
+    pub(super) fn input_hz(&self) -> u32 {
         self.from_hz
     }
 

@@ -124,8 +124,8 @@ impl MatroskaReader {
                 self.decode(&frame, out)?;
             }
             Event::Gap(gap) => {
-                self.truncated =
-                    Some(format!("{} bytes were damaged: {}", gap.to.saturating_sub(gap.from), gap.error))
+                let bytes = gap.to.saturating_sub(gap.from);
+                self.truncated = Some(format!("{bytes} bytes were damaged: {}", gap.error));
             }
             _ => {}
         }
@@ -191,7 +191,7 @@ impl MatroskaReader {
             }
             _ => channels,
         };
-        let fits = track.lanes.len() == channels.len() && track.lanes.iter().all(|l| l.from_hz() == rate_hz);
+        let fits = track.lanes.len() == channels.len() && track.lanes.iter().all(|l| l.input_hz() == rate_hz);
         if !fits {
             for lane in &mut track.lanes {
                 lane.finish(out)?;

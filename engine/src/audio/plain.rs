@@ -101,7 +101,7 @@ impl PlainReader {
     fn give(&mut self, rate_hz: u32, out: &mut impl Extend<Block>) -> Result<(), AudioError> {
         let channels = self.decoder.channels();
         self.came += channels.first().map_or(0, |c| c.len() as u64);
-        let fits = self.lanes.len() == channels.len() && self.lanes.iter().all(|l| l.from_hz() == rate_hz);
+        let fits = self.lanes.len() == channels.len() && self.lanes.iter().all(|l| l.input_hz() == rate_hz);
         if !fits {
             // The first packet, or a recording that changes its format on the way.
             for lane in &mut self.lanes {
@@ -118,7 +118,7 @@ impl PlainReader {
 
     /// Fills in for a packet that could not be decoded: at most a second, whatever it claims.
     fn give_silence(&mut self, ticks: u64, out: &mut impl Extend<Block>) -> Result<(), AudioError> {
-        let Some(rate_hz) = self.lanes.first().map(Lane::from_hz) else { return Ok(()) };
+        let Some(rate_hz) = self.lanes.first().map(Lane::input_hz) else { return Ok(()) };
         let rate = u64::from(rate_hz);
         let frames = self.time_base.map_or(ticks, |base| {
             let (numer, denom) = (u64::from(base.numer.get()), u64::from(base.denom.get()));

@@ -85,8 +85,8 @@ pub struct Recording {
 }
 
 enum Reader {
-    Plain(PlainReader),
-    Matroska(MatroskaReader),
+    Plain(Box<PlainReader>),
+    Matroska(Box<MatroskaReader>),
 }
 
 impl Recording {
@@ -105,9 +105,9 @@ impl Recording {
         }
         let mut ready = VecDeque::new();
         let reader = if head == EBML {
-            Reader::Matroska(MatroskaReader::open(source, options, &mut ready)?)
+            Reader::Matroska(Box::new(MatroskaReader::open(source, options, &mut ready)?))
         } else {
-            Reader::Plain(PlainReader::open(source, extension, options)?)
+            Reader::Plain(Box::new(PlainReader::open(source, extension, options)?))
         };
         Ok(Self { reader, ready, finished: false })
     }
