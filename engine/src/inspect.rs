@@ -198,7 +198,10 @@ impl Inspector {
         let Some(open) = &mut self.open else { return };
         match event {
             Event::Info(info) => open.segment = info.uuid,
-            Event::Track(track) => open.tracks.push(track),
+            Event::Track(track) => {
+                track_entry(&mut self.found.tracks, &track);
+                open.tracks.push(track);
+            }
             Event::Tag(tag) => {
                 open.tags.take(&tag);
                 if let Some(id) = &open.tags.contact_id
