@@ -3,7 +3,7 @@
 //!
 //! These tests need ffmpeg and mkvtoolnix. Where CI is `true` a missing tool is a failure; elsewhere the
 //! tests say so and pass, for `inspect.rs` always checks the committed files against recorded counts.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test may fail")]
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
