@@ -291,6 +291,7 @@ fn on_pictures_subtitles_and_several_tracks() {
     let srt = format!("-i {}", dir.path().join("s.srt").to_str().unwrap());
     for (name, encoders, args) in [
         ("vp8-opus.webm", "libvpx libopus", format!("{PICTURE} {SOUND} -c:v libvpx -c:a libopus")),
+        ("alpha.webm", "libvpx", format!("{PICTURE} -pix_fmt yuva420p -auto-alt-ref 0 -c:v libvpx")),
         ("h264-aac.mkv", "libx264 aac", format!("{PICTURE} {SOUND} -c:v libx264 -bf 2 -c:a aac")),
         ("mpeg4-srt.mkv", "mpeg4 srt", format!("{PICTURE} {srt} -c:v mpeg4 -c:s srt")),
         ("mp3-ass.mkv", "libmp3lame ass", format!("{SOUND} {srt} -c:a libmp3lame -c:s ass")),
@@ -362,14 +363,18 @@ fn on_how_much_of_a_cut_file_is_complete() {
     if !can_use("aac") {
         return;
     }
-    let path = ffmpeg(&dir, "whole.mkv", &format!("{SOUND} -c:a aac -cluster_time_limit 700"));
-    let whole = std::fs::read(&path).unwrap();
-    for percent in [20, 45, 70, 90] {
-        let cut = dir.path().join(format!("cut-at-{percent}.mkv"));
-        std::fs::write(&cut, &whole[..whole.len() * percent / 100]).unwrap();
-        let ours = ours(&cut);
-        assert!(ours.inspection.truncated_at.is_some(), "{cut:?}");
-        agree_with_mkvinfo(&cut, &ours);
-        agree_with_ffprobe(&cut, &ours);
+    let whole = ffmpeg(&dir, "whole.mkv", &format!("{SOUND} -c:a aac -cluster_time_limit 700"));
+    let live = ffmpeg_piped(&dir, "live.mkv", &format!("{SOUND} -c:a aac -live 1 -f matroska"));
+    let laced = mkvmerge(&dir, "laced.mkv", "--engage no_simpleblocks @whole.mkv");
+    for path in [whole, live, laced] {
+        let bytes = std::fs::read(&path).unwrap();
+        for percent in [20, 55, 90] {
+            let cut = path.with_extension(format!("cut-at-{percent}.mkv"));
+            std::fs::write(&cut, &bytes[..bytes.len() * percent / 100]).unwrap();
+            let ours = ours(&cut);
+            assert!(ours.inspection.truncated_at.is_some(), "{cut:?}");
+            agree_with_mkvinfo(&cut, &ours);
+            agree_with_ffprobe(&cut, &ours);
+        }
     }
 }
