@@ -3,7 +3,7 @@
 //! Feeds the same demuxer and reads the same tags as the call, so that what it shows is what the call sees.
 //! It knows no audio beyond its format and times.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use mkv_demux::{Demuxer, ErrorKind, Event, Frame, Track, TrackKind};
@@ -111,7 +111,11 @@ pub struct Inspector {
     found: Inspection,
     formats: Formats,
     by_segment: BTreeMap<[u8; 16], String>,
+    /// The contacts found, for a quick look-up.
+    contacts: BTreeSet<String>,
     open: Option<Document>,
+    /// Tracks have come that are not listed.
+    tracks_lost: bool,
     /// Where PCM audio is covered up to, and of which contact.
     covered: Option<(Option<String>, Time)>,
 }
@@ -124,6 +128,8 @@ struct Document {
     tracks: Vec<Track>,
     /// (track, start, bytes) of the frames of audio tracks.
     audio: Vec<(u64, Time, usize)>,
+    /// The last of `audio` is the block that frames of a lace now belong to.
+    lace_kept: bool,
 }
 
 /// A hole shorter than this is jitter.
@@ -132,6 +138,10 @@ const GAP_FROM: Span = Span::from_ms(10);
 const MAX_FRAMES: usize = 100_000;
 /// Entries kept per list, so that a hostile stream cannot fill the memory.
 const MAX_ENTRIES: usize = 1_000_000;
+/// Distinct tracks listed. Each track of each document is looked for among them.
+const MAX_TRACKS: usize = 1_000;
+/// Distinct contacts listed, and segments remembered.
+const MAX_CONTACTS: usize = 10_000;
 
 impl Inspector {
     /// An inspector that has seen nothing.
@@ -186,7 +196,9 @@ impl Inspector {
             }
             Event::DocumentEnd { .. } => self.end_document(),
             Event::Gap(gap) => {
-                self.found.gaps.push(GapInfo::Damaged { from_byte: gap.from, to_byte: gap.to });
+                if self.found.gaps.len() < MAX_ENTRIES {
+                    self.found.gaps.push(GapInfo::Damaged { from_byte: gap.from, to_byte: gap.to });
+                }
                 self.error(gap.error.to_string());
             }
             Event::Frame(frame) => self.frame(&frame),
@@ -198,12 +210,20 @@ impl Inspector {
         let Some(open) = &mut self.open else { return };
         match event {
             Event::Info(info) => open.segment = info.uuid,
-            Event::Track(track) => open.tracks.push(track),
+            Event::Track(track) => {
+                let listed = track_entry(&mut self.found.tracks, &track).is_some();
+                open.tracks.push(track);
+                if !listed && !std::mem::replace(&mut self.tracks_lost, true) {
+                    self.error(format!("more than {MAX_TRACKS} distinct tracks: the rest are not listed"));
+                }
+            }
             Event::Tag(tag) => {
                 open.tags.take(&tag);
+                // Only the tag that has just named the contact can have named a new one.
                 if let Some(id) = &open.tags.contact_id
-                    && !self.found.contacts.contains(id)
-                    && self.found.contacts.len() < 10_000
+                    && tag.string() == Some(id)
+                    && self.contacts.len() < MAX_CONTACTS
+                    && self.contacts.insert(id.clone())
                 {
                     self.found.contacts.push(id.clone());
                 }
@@ -222,15 +242,19 @@ impl Inspector {
         let start = Time::from_ns(frame.timestamp_ns);
         open.info.start_ms.get_or_insert(start.ms());
         // The frames of a lace follow each other: together they cover the block's time.
-        if frame.lace_index > 0 {
-            if let Some((.., length)) = open.audio.iter_mut().rfind(|(track, ..)| *track == frame.track) {
-                *length += frame.data.len();
+        if frame.lace_index == 0 {
+            open.lace_kept = open.audio.len() < MAX_FRAMES;
+            if open.lace_kept {
+                open.audio.push((frame.track, start, frame.data.len()));
             }
-        } else if open.audio.len() < MAX_FRAMES {
-            open.audio.push((frame.track, start, frame.data.len()));
+        } else if open.lace_kept
+            && let Some((.., length)) = open.audio.last_mut()
+        {
+            *length += frame.data.len();
         }
-        if let Some(track) = open.tracks.iter().find(|t| t.number == frame.track) {
-            let track = track_entry(&mut self.found.tracks, track);
+        if let Some(track) = open.tracks.iter().find(|t| t.number == frame.track)
+            && let Some(track) = track_entry(&mut self.found.tracks, track)
+        {
             track.frames += 1;
             track.payload_bytes += bytes;
         }
@@ -241,7 +265,7 @@ impl Inspector {
         open.info.number = open.tags.fragment_number.take();
         open.info.producer_timestamp = open.tags.producer_timestamp.take();
         match (&open.tags.contact_id, open.segment) {
-            (Some(id), Some(uuid)) if self.by_segment.len() < 10_000 => {
+            (Some(id), Some(uuid)) if self.by_segment.len() < MAX_CONTACTS => {
                 self.by_segment.insert(uuid, id.clone());
             }
             (None, Some(uuid)) if open.info.frames > 0 => {
@@ -267,14 +291,17 @@ impl Inspector {
     fn cover(&mut self, open: &Document) {
         let mut rates = BTreeMap::new();
         for track in &open.tracks {
-            let entry = track_entry(&mut self.found.tracks, track);
             if track.kind != TrackKind::Audio {
                 continue;
             }
-            match self.formats.of(open.tags.mime_type.as_deref(), open.segment, track) {
+            let format = self.formats.of(open.tags.mime_type.as_deref(), open.segment, track);
+            if let Ok(format) = &format {
+                rates.insert(track.number, format.rate_hz);
+            }
+            let Some(entry) = track_entry(&mut self.found.tracks, track) else { continue };
+            match format {
                 Ok(format) => {
                     entry.format = format!("PCM signed 16-bit little-endian, {} Hz, mono", format.rate_hz);
-                    rates.insert(track.number, format.rate_hz);
                 }
                 Err(unsupported) if entry.format.is_empty() => entry.format = unsupported.0,
                 Err(_) => {}
@@ -306,22 +333,27 @@ impl Inspector {
     }
 }
 
-fn track_entry<'a>(tracks: &'a mut Vec<TrackInfo>, track: &Track) -> &'a mut TrackInfo {
+/// The entry of a track, made where it is new; none where there are too many.
+fn track_entry<'a>(tracks: &'a mut Vec<TrackInfo>, track: &Track) -> Option<&'a mut TrackInfo> {
     let same =
         |t: &TrackInfo| t.number == track.number && t.name == track.name && t.codec_id == track.codec_id;
-    let index = tracks.iter().position(same).unwrap_or_else(|| {
-        tracks.push(TrackInfo {
-            number: track.number,
-            name: track.name.clone(),
-            kind: kind_name(track.kind),
-            codec_id: track.codec_id.clone(),
-            format: if track.kind == TrackKind::Audio { String::new() } else { format_of(track) },
-            frames: 0,
-            payload_bytes: 0,
-        });
-        tracks.len() - 1
-    });
-    &mut tracks[index]
+    let index = match tracks.iter().position(same) {
+        Some(index) => index,
+        None if tracks.len() >= MAX_TRACKS => return None,
+        None => {
+            tracks.push(TrackInfo {
+                number: track.number,
+                name: track.name.clone(),
+                kind: kind_name(track.kind),
+                codec_id: track.codec_id.clone(),
+                format: if track.kind == TrackKind::Audio { String::new() } else { format_of(track) },
+                frames: 0,
+                payload_bytes: 0,
+            });
+            tracks.len() - 1
+        }
+    };
+    tracks.get_mut(index)
 }
 
 fn kind_name(kind: TrackKind) -> &'static str {
@@ -340,3 +372,6 @@ fn format_of(track: &Track) -> String {
         None => track.codec_id.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;
