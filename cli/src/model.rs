@@ -60,7 +60,12 @@ pub(crate) fn run(args: &ModelArgs, console: &mut Console) -> Result<(), Failure
             .iter()
             .map(|model| {
                 let here = if store.verify().is_ok() { "here" } else { "not fetched" };
-                format!("{:<10} {:>6.1} MB  {here:<12} {}\n", model.name, model.bytes as f64 / 1e6, model.description)
+                format!(
+                    "{:<10} {:>6.1} MB  {here:<12} {}\n",
+                    model.name,
+                    model.bytes as f64 / 1e6,
+                    model.description
+                )
             })
             .collect(),
         ModelCommand::Fetch => {

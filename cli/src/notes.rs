@@ -66,7 +66,10 @@ fn gate(summary: &Summary, console: &mut Console) {
         (gate.unknown_events, "are of a type that is not known"),
         (gate.events_of_other_calls, "are about another call"),
         (gate.untimed_events, "have no \"at\""),
-        (gate.events_beyond_limit, "are more than a call may have; the gate is closed from the first of them"),
+        (
+            gate.events_beyond_limit,
+            "are more than a call may have; the gate is closed from the first of them",
+        ),
     ];
     for (count, what) in counts {
         if count > 0 {

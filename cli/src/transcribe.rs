@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::Context;
 use engine::asr::vocabulary_filter::{Method, VocabularyFilter};
-use engine::audio;
 use engine::asr::{Embedded, EmbeddedOptions, Model};
+use engine::audio;
 use engine::call::{
     Call, Config, ContactChoice, EndReason, GateClock, SenderPolicy, StartTime, Summary, TelephonyEvent,
 };
@@ -35,9 +35,10 @@ pub(crate) fn run(args: FileArgs, console: &mut Console) -> Result<(), Failure> 
     let source_options = SourceOptions::new(args.agent_channel.left_party(), args.start_time);
     let extension = file.extension().and_then(|e| e.to_str());
     let mut source = Source::open(reader, extension, source_options).with_context(|| name.clone())?;
-    let wav = args.wav.as_deref().map(|dir| {
-        Wav::in_dir(dir).with_context(|| format!("cannot write to {}", dir.display()))
-    });
+    let wav = args
+        .wav
+        .as_deref()
+        .map(|dir| Wav::in_dir(dir).with_context(|| format!("cannot write to {}", dir.display())));
     let wav = wav.transpose()?;
     let out = args.output.as_deref().map(create).transpose()?;
 
@@ -97,10 +98,7 @@ fn conclude(args: &FileArgs, name: &str, summary: &Summary, console: &mut Consol
 }
 
 /// Opens a recording, or standard input for `-`, with its length where it is known.
-pub(crate) fn open(
-    file: &Path,
-    console: &mut Console,
-) -> Result<(audio::Source, Option<u64>), Failure> {
+pub(crate) fn open(file: &Path, console: &mut Console) -> Result<(audio::Source, Option<u64>), Failure> {
     if file.as_os_str() == "-" {
         let stdin = std::mem::replace(&mut console.io.stdin, Box::new(io::empty()));
         return Ok((audio::Source::Stream(Box::new(Interruptible::new(stdin))), None));
@@ -148,7 +146,9 @@ fn sender(args: &FileArgs) -> Result<SenderPolicy, Failure> {
     }
     match (args.agent_sender, &args.external_user_id) {
         (Sender::ExternalUser, Some(id)) => Ok(SenderPolicy::ExternalUser(id.clone())),
-        (Sender::ExternalUser, None) => Err(Failure::usage("--agent-sender EXTERNAL_USER needs --external-user-id")),
+        (Sender::ExternalUser, None) => {
+            Err(Failure::usage("--agent-sender EXTERNAL_USER needs --external-user-id"))
+        }
         (_, Some(_)) => Err(Failure::usage("--external-user-id goes with --agent-sender EXTERNAL_USER")),
         (Sender::Supervisor, None) => Ok(SenderPolicy::Supervisor),
         (Sender::VirtualAgent, None) => Ok(SenderPolicy::VirtualAgent),
@@ -158,7 +158,8 @@ fn sender(args: &FileArgs) -> Result<SenderPolicy, Failure> {
 fn events(args: &FileArgs) -> Result<Vec<TelephonyEvent>, Failure> {
     let Some(path) = &args.events else { return Ok(Vec::new()) };
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    let events = read_events(BufReader::new(file)).with_context(|| format!("events file {}", path.display()))?;
+    let events =
+        read_events(BufReader::new(file)).with_context(|| format!("events file {}", path.display()))?;
     Ok(events)
 }
 

@@ -9,9 +9,9 @@ use engine::call::{
 };
 use engine::recogniser::{Recogniser, RecogniserEvent};
 use engine::time::Time;
+use fixtures::Party;
 use fixtures::kinesis::{CONTACT_ID, START_EPOCH_MS, Shape};
 use fixtures::tone::Script;
-use fixtures::Party;
 use tests::ToneRecogniser;
 
 /// A driver that a test steers by hand: it recognises tone words and keeps the rest for the test.
@@ -264,7 +264,7 @@ fn words_already_posted_are_counted_as_exposed() {
 #[test]
 fn what_was_said_before_a_pause_waits_until_it_is_over() {
     let mut hand = Hand::live();
-    let media = call(&[(100, "order number"), (3000, "again")], 4400);
+    let media = call(&[(500, "order number"), (3000, "again")], 4400);
     hand.media(media[0].clone());
     hand.at(1088).event(EventKind::Hold);
     hand.media(media[1].clone());
@@ -280,7 +280,7 @@ fn what_was_said_before_a_pause_waits_until_it_is_over() {
 #[test]
 fn a_caller_who_hangs_up_on_hold_loses_nothing() {
     let mut hand = Hand::live();
-    let media = call(&[(100, "order number")], 2000);
+    let media = call(&[(500, "order number")], 2000);
     hand.media(media[0].clone());
     hand.at(1088).event(EventKind::Hold);
     hand.media(media[1].clone());
@@ -451,4 +451,41 @@ fn a_call_without_a_single_byte_ends_at_once() {
     let mut hand = Hand::live();
     assert!(hand.end().is_empty());
     assert!(matches!(hand.summary().end, EndReason::MediaFailed(_)), "an empty stream is no Matroska");
+}
+
+#[test]
+fn hours_of_silence_between_blocks_are_made_one_chunk_at_a_time() {
+    let mut call = Call::new(Config::new(ContactChoice::Id(CONTACT_ID.into()), "fallback"), 1);
+    let mut stream = Vec::new();
+    for i in 0..100 {
+        // Just under the gap that silence bridges: a day of silence from a few kilobytes.
+        let shape = Shape {
+            start_ms: START_EPOCH_MS + i * 840_000,
+            first_serial: u64::try_from(i).unwrap(),
+            blocks_per_fragment: 1,
+            ..Shape::default()
+        };
+        stream.extend(shape.write(&Script::new().say(Party::Customer, 0, "card").render(64).unwrap()).bytes);
+    }
+    call.handle(Time::from_ms(0), Input::Media(stream.into()));
+    let mut chunks = 0_u64;
+    loop {
+        match call.poll() {
+            Output::Audio(chunk) => chunks += u64::from(chunk.samples() > 0),
+            Output::Wait(_) => break,
+            _ => {}
+        }
+        if chunks % 100_000 == 1 {
+            assert!(resident_mib() < 400, "{} MiB after {chunks} chunks", resident_mib());
+        }
+    }
+    assert!(chunks > 800_000, "{chunks}");
+}
+
+/// Memory of this process; 0 where the system does not tell.
+fn resident_mib() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|s| s.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()));
+    pages.unwrap_or(0) * 4096 >> 20
 }

@@ -160,9 +160,19 @@ impl ContactFilter {
         self.verdicts.get(id) == Some(&Verdict::Ours)
     }
 
-    /// No more fragments will come.
-    pub(super) fn end(&mut self) {
-        self.ended = true;
+    /// No more fragments will come; true the first time it is said.
+    pub(super) fn end(&mut self) -> bool {
+        !std::mem::replace(&mut self.ended, true)
+    }
+
+    /// Puts a fragment that was judged ours back in front.
+    pub(super) fn unpop(&mut self, fragment: Fragment) {
+        self.waiting.push_front(fragment);
+    }
+
+    /// Lets go of all that waits; how many bytes of audio.
+    pub(super) fn abandon(&mut self) -> u64 {
+        self.waiting.drain(..).map(|f| f.payload_bytes()).sum()
     }
 
     pub(super) fn is_full(&self) -> bool {

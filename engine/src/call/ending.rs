@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::time::Time;
 
 use super::intervals::Interval;
+use super::pipeline::Then;
 use super::summary::{
     AudioSummary, DropReason, GateInterval, GateSummary, MediaSummary, MessageSummary, RecogniserSummary,
 };
@@ -16,8 +17,6 @@ impl Call {
             return;
         }
         self.assembler.finish();
-        self.filter.end();
-        self.pump();
         match end {
             MediaEnd::Complete => {}
             MediaEnd::Truncated(where_) => self.summary.media.truncated = Some(where_),
@@ -27,39 +26,34 @@ impl Call {
 
     /// Ends the call in good order at once: what was heard is handed on, what still waits is let go.
     pub(super) fn stop(&mut self) {
-        if self.phase != Phase::Running {
-            return;
+        if self.phase == Phase::Running {
+            self.summary.end = EndReason::Stopped;
+            let waiting = self.filter.abandon();
+            self.let_go(DropReason::Stopped, waiting, "waiting".to_owned());
+            self.drain();
         }
-        self.summary.end = EndReason::Stopped;
-        self.drain();
     }
 
-    /// A fragment that waited for a second one to confirm its jump waits no longer.
-    fn drop_suspect(&mut self) {
+    /// No more audio comes: hands on what there is, then waits for its words.
+    pub(super) fn drain(&mut self) {
+        // A fragment that waited for a second one to confirm its jump waits no longer.
         if let Some(suspect) = self.suspect.take() {
-            self.summary.drop(DropReason::TimeJump, suspect.payload_bytes());
+            self.let_go(DropReason::TimeJump, suspect.payload_bytes(), "the last fragment".to_owned());
         }
-    }
-
-    fn drain(&mut self) {
-        self.drop_suspect();
-        self.emit(true);
-        self.end_audio();
+        self.then.push_back(Then::Drain);
         self.phase = Phase::Draining(self.now + self.config.drain_timeout);
     }
 
     /// Ends the call once nothing is left to wait for, or there is no more time.
-    pub(super) fn drained(&mut self) {
-        // While a contact is being asked about, audio that may be ours still waits.
-        if self.phase == Phase::Running && self.media_done && self.filter.is_empty() {
-            self.drain();
-        }
-        let Phase::Draining(deadline) = self.phase else { return };
+    pub(super) fn drained(&mut self) -> bool {
+        let Phase::Draining(deadline) = self.phase else { return false };
         let heard = self.sessions.iter().all(|s| s.ended);
-        if (heard && self.outbox.is_empty()) || self.now >= deadline {
+        let over = (heard && self.outbox.is_empty()) || self.now >= deadline;
+        if over {
             let end = self.summary.end.clone();
             self.finish(end);
         }
+        over
     }
 
     pub(super) fn finish(&mut self, end: EndReason) {

@@ -3,6 +3,7 @@
 //! Time comes in as an argument, everything else as an [`Input`]; what is to be done outside comes out as
 //! an [`Output`]. Handle one input, then poll until [`Output::Wait`] or [`Output::Done`].
 
+mod chunks;
 mod config;
 mod contact;
 mod ending;
@@ -14,6 +15,7 @@ mod io;
 mod media;
 mod message;
 mod outbox;
+mod pipeline;
 mod results;
 mod sender;
 mod summary;
@@ -47,6 +49,7 @@ use fragment::{Assembler, Fragment};
 use gate::Gate;
 use intervals::Interval;
 use outbox::Outbox;
+use pipeline::Then;
 use sender::Presence;
 use timebase::TimeBase;
 use timeline::Timeline;
@@ -55,7 +58,6 @@ use utterance::{Ids, SessionMap};
 /// Where the call stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    New,
     Running,
     /// Audio has ended; words and acknowledgements may still come until this time.
     Draining(Time),
@@ -83,6 +85,8 @@ pub struct Call {
     media_done: bool,
     /// A fragment far from all before it waits for a second one to confirm the jump.
     suspect: Option<Fragment>,
+    /// What follows once the audio on the timeline has been handed on.
+    then: VecDeque<Then>,
 
     gate: Gate,
     /// Events for a contact that may yet turn out to be ours.
@@ -116,9 +120,9 @@ impl Call {
     pub fn new(config: Config, seed: u64) -> Self {
         Self {
             now: Time::MIN,
-            phase: Phase::New,
+            phase: Phase::Running,
             reports: VecDeque::new(),
-            outputs: VecDeque::new(),
+            outputs: VecDeque::from([Output::OpenMedia]),
             summary: ending::empty_summary(),
             assembler: Assembler::new(config.max_fragment_bytes),
             filter: ContactFilter::new(&config),
@@ -128,6 +132,7 @@ impl Call {
             audible: false,
             media_done: false,
             suspect: None,
+            then: VecDeque::new(),
             gate: Gate::new(&config),
             early_events: VecDeque::new(),
             presence: Presence::default(),
@@ -165,37 +170,36 @@ impl Call {
             Input::Stored(sequence) => self.stored(sequence),
             Input::LeaseLost => self.finish(EndReason::LeaseLost),
             Input::Stop => self.stop(),
-            Input::Tick => self.pump(),
+            Input::Tick => {}
         }
         self.raise_alarm();
-        self.drained();
     }
 
     /// What to do next. After [`Output::Wait`] or [`Output::Done`] handle an input first.
     pub fn poll(&mut self) -> Output {
-        if self.phase == Phase::New {
-            self.phase = Phase::Running;
-            return Output::OpenMedia;
+        loop {
+            if let Some(report) = self.reports.pop_front() {
+                return Output::Report(report);
+            }
+            let withheld = self.gate_withholds();
+            let posts = self.outbox.poll(self.now, withheld);
+            if !posts.is_empty() {
+                self.remember_sent(&posts);
+                return Output::Post(posts.into_iter().map(|u| u.message).collect());
+            }
+            if let Some(output) = self.outputs.pop_front() {
+                return output;
+            }
+            if !self.advance() {
+                return Output::Wait(self.deadline());
+            }
         }
-        if let Some(report) = self.reports.pop_front() {
-            return Output::Report(report);
-        }
-        let withheld = self.gate_withholds();
-        let posts = self.outbox.poll(self.now, withheld);
-        if !posts.is_empty() {
-            self.remember_sent(&posts);
-            return Output::Post(posts.into_iter().map(|u| u.message).collect());
-        }
-        if let Some(output) = self.outputs.pop_front() {
-            return output;
-        }
-        Output::Wait(if self.phase == Phase::Done { Time::MAX } else { self.deadline() })
     }
 
     /// Back-pressure: while this is false, feed no media. It becomes true again after other inputs.
     #[must_use]
     pub fn wants_media(&self) -> bool {
-        matches!(self.phase, Phase::New | Phase::Running)
+        self.phase == Phase::Running
             && !self.media_done
             && !self.filter.is_full()
             && self.outbox.len() < self.config.max_outbox
@@ -221,6 +225,9 @@ impl Call {
     }
 
     fn deadline(&mut self) -> Time {
+        if self.phase == Phase::Done {
+            return Time::MAX;
+        }
         let alarm = self.alarm_due();
         let drain = match self.phase {
             Phase::Draining(at) => Some(at),

@@ -78,6 +78,10 @@ impl Call {
             session.audio_ended = true;
             session.ended = true;
         }
+        // Nobody is left to hear what has not been handed on.
+        self.timeline = None;
+        self.then.clear();
+        self.outputs.clear();
         self.phase = Phase::Draining(self.now + self.config.drain_timeout);
     }
 

@@ -135,7 +135,8 @@ impl Source {
             Party::Customer => Split::CustomerLeft,
             Party::Agent => Split::AgentLeft,
         };
-        let recording = Recording::open(input, extension, RecordingOptions { split, rate_hz: Some(RATE_HZ) })?;
+        let recording =
+            Recording::open(input, extension, RecordingOptions { split, rate_hz: Some(RATE_HZ) })?;
         let start = options.start.or_else(|| recording.start_time()).unwrap_or_default();
         Ok(Self { kind: Kind::Decoded { recording: Box::new(recording), start }, read })
     }

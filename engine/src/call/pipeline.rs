@@ -1,0 +1,195 @@
+//! The way of media through the call, one step at a time.
+//!
+//! Nothing is done before its time: a chunk is made when it is polled, a fragment is placed when the audio
+//! before it has been handed on, bytes are demuxed when no fragment waits. So what one input sets off never
+//! grows with what it claims: an hour of silence between two blocks is made chunk by chunk.
+
+use bytes::Bytes;
+use mkv_demux::ErrorKind;
+
+use crate::time::Time;
+
+use super::contact::{ContactFacts, Judged};
+use super::fragment::{Fragment, Piece};
+use super::media::Timed;
+use super::summary::DropReason;
+use super::{Call, EndReason, Output, PcmBlock, Phase, Report};
+
+/// What follows once all audio on the timeline has been handed on.
+#[derive(Debug)]
+pub(super) enum Then {
+    /// The media's clock jumps; this is the first audio behind the jump.
+    Jump(Time, Held),
+    /// The call has no more audio.
+    Drain,
+}
+
+/// Audio that waits for the jump in front of it.
+#[derive(Debug)]
+pub(super) enum Held {
+    Fragment(Fragment),
+    Block(Timed),
+}
+
+impl Call {
+    pub(super) fn media(&mut self, bytes: Bytes) {
+        if self.phase == Phase::Running && !self.media_done {
+            self.summary.media.bytes += bytes.len() as u64;
+            self.assembler.feed(bytes);
+        }
+    }
+
+    /// Decoded audio is one call's: no contact is asked for.
+    pub(super) fn pcm(&mut self, block: PcmBlock) {
+        let wanted = self.config.channels.parties().contains(&block.party);
+        if self.phase != Phase::Running || self.media_done || !wanted {
+            return;
+        }
+        self.summary.media.bytes += block.pcm.len() as u64;
+        self.summary.media.frames += 1;
+        self.become_audible();
+        if !self.open_timeline(block.rate_hz, block.start) {
+            self.let_go(DropReason::RateChanged, block.pcm.len() as u64, format!("{} Hz", block.rate_hz));
+            return;
+        }
+        let timed = Timed { party: block.party, start: block.start, data: block.pcm };
+        if self.is_jump(timed.start) {
+            self.then.push_back(Then::Jump(timed.start, Held::Block(timed)));
+        } else {
+            self.place(timed);
+        }
+    }
+
+    pub(super) fn contact(&mut self, id: &str, facts: &ContactFacts) {
+        self.filter.resolve(id, facts);
+        self.release_early_events();
+        let ours = self.filter.is_ours(id);
+        self.report(Report::Contact { id: id.to_owned(), ours });
+    }
+
+    /// Makes one step; false if there is none to make before the next input.
+    pub(super) fn advance(&mut self) -> bool {
+        match self.phase {
+            Phase::Done => false,
+            Phase::Draining(_) => self.emit_one() || self.conclude_stretch() || self.drained(),
+            Phase::Running => {
+                self.emit_one()
+                    || self.conclude_stretch()
+                    || self.judge_one()
+                    || self.demux_one()
+                    || self.run_dry()
+            }
+        }
+    }
+
+    /// Everything before a jump or the end has been handed on: does what follows.
+    fn conclude_stretch(&mut self) -> bool {
+        match self.then.pop_front() {
+            None => false,
+            Some(Then::Jump(to, held)) => {
+                self.jump(to, held);
+                true
+            }
+            Some(Then::Drain) => {
+                self.end_audio();
+                true
+            }
+        }
+    }
+
+    /// Takes the next fragment whose contact is known.
+    fn judge_one(&mut self) -> bool {
+        let Some(judged) = self.filter.poll(self.now) else { return false };
+        match judged {
+            Judged::Ours(fragment) => self.accept(fragment),
+            Judged::Foreign(fragment) => {
+                self.summary.media.foreign_fragments += 1;
+                let what = fragment.tags.contact_id.clone().unwrap_or_default();
+                self.let_go(DropReason::ForeignContact, fragment.payload_bytes(), what);
+            }
+            Judged::Unidentified(fragment) => {
+                let what = fragment.tags.fragment_number.clone().unwrap_or_default();
+                self.let_go(DropReason::NoIdentity, fragment.payload_bytes(), what);
+            }
+        }
+        true
+    }
+
+    /// Takes the next piece out of the bytes, unless enough fragments wait already.
+    fn demux_one(&mut self) -> bool {
+        if self.filter.is_full() {
+            return false;
+        }
+        let Some(piece) = self.assembler.poll() else { return false };
+        self.take(piece);
+        while let Some(id) = self.filter.next_question() {
+            self.outputs.push_back(Output::Resolve(id));
+        }
+        true
+    }
+
+    /// The bytes are used up. After the last of them, what waits for a name waits no longer; while a contact
+    /// is being asked about, audio that may be ours still does.
+    fn run_dry(&mut self) -> bool {
+        if !self.media_done || self.filter.is_full() {
+            return false;
+        }
+        if self.filter.end() {
+            return true;
+        }
+        if !self.filter.is_empty() {
+            return false;
+        }
+        self.drain();
+        true
+    }
+
+    fn take(&mut self, piece: Piece) {
+        match piece {
+            Piece::Fragment(fragment) => self.meet(fragment),
+            Piece::TooLarge(bytes) => {
+                let limit = format!("more than {} bytes", self.config.max_fragment_bytes);
+                self.let_go(DropReason::FragmentTooLarge, bytes, limit);
+            }
+            Piece::Damage(error) => {
+                self.summary.media.damages += 1;
+                self.report(Report::Damage(error));
+            }
+            Piece::Broken(error) => {
+                if matches!(error.kind, ErrorKind::Truncated { .. }) {
+                    self.summary.media.truncated = Some(error.to_string());
+                } else {
+                    self.summary.media.damages += 1;
+                    self.summary.end = EndReason::MediaFailed(error.to_string());
+                }
+                self.report(Report::Damage(error));
+            }
+        }
+    }
+
+    fn meet(&mut self, fragment: Fragment) {
+        if let Some(error) = &fragment.tags.in_band_error {
+            let id = error.id.map_or_else(|| "?".to_owned(), |id| id.to_string());
+            self.summary.media.in_band_errors.push(format!("{id}: {}", error.code));
+            self.report(Report::InBandError(error.clone()));
+        }
+        let known = self.filter.seen.len();
+        if fragment.blocks.is_empty() && fragment.tags.contact_id.is_none() {
+            return;
+        }
+        self.filter.push(self.now, fragment);
+        if let Some(id) = self.filter.seen.get(known).cloned()
+            && self.filter.is_ours(&id)
+        {
+            self.report(Report::Contact { id, ours: true });
+        }
+    }
+
+    pub(super) fn let_go(&mut self, reason: DropReason, bytes: u64, what: String) {
+        if bytes == 0 {
+            return;
+        }
+        self.summary.drop(reason, bytes);
+        self.report(Report::Dropped { reason, bytes, what });
+    }
+}
