@@ -38,7 +38,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: Io) -> ExitCode {
     let done = match args.command {
         Some(Command::Inspect(args)) => inspect::run(&args, &mut console),
         Some(Command::Model(args)) => model::run(&args, &mut console),
-        None => transcribe::run(args.file, &mut console),
+        None => transcribe::run(&args.file, &mut console),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -22,15 +22,15 @@ use crate::listener::Ears;
 use crate::wav::Wav;
 use crate::{model, notes, output};
 
-pub(crate) fn run(args: FileArgs, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(args: &FileArgs, console: &mut Console) -> Result<(), Failure> {
     let Some(file) = args.file.clone() else {
         return Err(Failure::usage("name a recording, or `-` for standard input"));
     };
     let name = file.display().to_string();
-    let config = config(&args, &file)?;
+    let config = config(args, &file)?;
     let fallback = config.fallback_contact.clone();
-    let filter = vocabulary_filter(&args)?;
-    let events = events(&args)?;
+    let filter = vocabulary_filter(args)?;
+    let events = events(args)?;
     let (reader, length) = open(&file, console)?;
     let source_options = SourceOptions::new(args.agent_channel.left_party(), args.start_time);
     let extension = file.extension().and_then(|e| e.to_str());
@@ -74,7 +74,7 @@ pub(crate) fn run(args: FileArgs, console: &mut Console) -> Result<(), Failure> 
     let finished = ears.finish(&summary);
     console.end_bar();
     finished.with_context(|| "cannot write the result")?;
-    conclude(&args, &name, &summary, console)
+    conclude(args, &name, &summary, console)
 }
 
 /// Says what the user must know, and whether the job was done.

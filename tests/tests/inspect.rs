@@ -1,4 +1,5 @@
 //! What `inspect` finds in each recording is what its writer knows it wrote.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use bytes::Bytes;
 use engine::inspect::{GapInfo, Inspection, Inspector};

@@ -1,4 +1,5 @@
 //! However the bytes of a recording are cut, the call does the same: same chunks, same messages.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::sync::LazyLock;
 

@@ -1,7 +1,7 @@
 //! Audio formats: from files and Matroska tracks to 16-bit samples of one party, and back to WAV.
 //!
 //! [`Recording`] reads anything that is not a Kinesis stream of plain PCM, block by block; [`WavWriter`]
-//! writes; [`Resampler`] changes the rate; [`format`] says what a track carries. This folder must never know
+//! writes; [`Resampler`] changes the rate; [`mod@format`] says what a track carries. This folder must never know
 //! contacts, gates or transcripts: those are the call's. Nothing here reads a clock or starts a thread.
 
 mod decoder;

@@ -58,7 +58,7 @@ impl Call {
     fn place_fragment(&mut self, fragment: &Fragment) {
         self.count(fragment);
         for timed in self.timed(fragment) {
-            self.place(timed);
+            self.place(&timed);
         }
     }
 
@@ -87,7 +87,7 @@ impl Call {
             self.place_or_suspect(next);
             return;
         }
-        self.then.push_back(Then::Jump(there, Held::Fragment(suspect)));
+        self.then.push_back(Then::Jump(there, Held::Fragment(Box::new(suspect))));
         self.filter.unpop(next);
     }
 
@@ -102,7 +102,7 @@ impl Call {
         }
         match held {
             Held::Fragment(fragment) => self.place_fragment(&fragment),
-            Held::Block(block) => self.place(block),
+            Held::Block(block) => self.place(&block),
         }
     }
 
@@ -175,10 +175,10 @@ impl Call {
         timeline.rate_hz == rate_hz
     }
 
-    pub(super) fn place(&mut self, block: Timed) {
+    pub(super) fn place(&mut self, block: &Timed) {
         let Some(timeline) = &mut self.timeline else { return };
         let rate_hz = timeline.rate_hz;
-        let placed = timeline.place(block.party, block.start, block.data);
+        let placed = timeline.place(block.party, block.start, &block.data);
         if placed.gap > 0 {
             let length = Span::from_samples(placed.gap, rate_hz);
             self.summary.audio.gaps.add(block.party, 1);

@@ -27,7 +27,7 @@ pub(super) enum Then {
 /// Audio that waits for the jump in front of it.
 #[derive(Debug)]
 pub(super) enum Held {
-    Fragment(Fragment),
+    Fragment(Box<Fragment>),
     Block(Timed),
 }
 
@@ -56,7 +56,7 @@ impl Call {
         if self.is_jump(timed.start) {
             self.then.push_back(Then::Jump(timed.start, Held::Block(timed)));
         } else {
-            self.place(timed);
+            self.place(&timed);
         }
     }
 

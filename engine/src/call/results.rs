@@ -128,7 +128,7 @@ impl Call {
                     self.gate.counts.other_calls += 1;
                 }
             }
-            _ => self.apply_event(self.now, source, event),
+            _ => self.apply_event(self.now, source, &event),
         }
     }
 
@@ -148,14 +148,14 @@ impl Call {
         }
         for (at, source, event) in std::mem::take(&mut self.early_events) {
             if event.call_id.as_deref().is_some_and(|id| self.is_own_call(id)) {
-                self.apply_event(at, source, event);
+                self.apply_event(at, source, &event);
             } else {
                 self.early_events.push_back((at, source, event));
             }
         }
     }
 
-    fn apply_event(&mut self, arrival: Time, source: GateSource, event: TelephonyEvent) {
+    fn apply_event(&mut self, arrival: Time, source: GateSource, event: &TelephonyEvent) {
         let kind = match &event.kind {
             EventKind::Unknown(name) => Some(name.clone()),
             _ => None,
@@ -168,7 +168,7 @@ impl Call {
                 self.report(Report::EventIgnored { kind, why: "it has no \"at\"" });
             }
             (None, Some(at)) => {
-                self.presence.handle(&event, at);
+                self.presence.handle(event, at);
                 self.expose();
             }
         }

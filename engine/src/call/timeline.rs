@@ -102,7 +102,7 @@ impl Timeline {
     }
 
     /// Puts a block where its time says.
-    pub(super) fn place(&mut self, party: Party, start: Time, data: Bytes) -> Placed {
+    pub(super) fn place(&mut self, party: Party, start: Time, data: &Bytes) -> Placed {
         let said = self.position(start);
         let samples = (data.len() / 2) as i64;
         let lane = &mut self.lanes[party.channel()];
@@ -222,10 +222,10 @@ mod tests {
     fn parties_stay_aligned_and_wait_for_each_other() {
         let mut t = timeline(Channels::Both);
         t.list(Party::Agent);
-        t.place(Party::Customer, at(0), block(1, 64));
+        t.place(Party::Customer, at(0), &block(1, 64));
         assert_eq!(t.horizon(), 0, "the agent's audio of the same time may still come");
-        t.place(Party::Agent, at(0), block(2, 64));
-        t.place(Party::Customer, at(64), block(3, 64));
+        t.place(Party::Agent, at(0), &block(2, 64));
+        t.place(Party::Customer, at(64), &block(3, 64));
         assert_eq!(runs(&mut t), [(1, 2, 64)]);
     }
 
@@ -233,34 +233,34 @@ mod tests {
     fn a_track_without_audio_is_waited_for_only_so_long() {
         let mut t = timeline(Channels::Both);
         t.list(Party::Agent);
-        t.place(Party::Customer, at(0), block(1, 1500));
+        t.place(Party::Customer, at(0), &block(1, 1500));
         assert_eq!(runs(&mut t), [(1, 0, 500)]);
     }
 
     #[test]
     fn an_absent_track_is_silence_at_once() {
         let mut t = timeline(Channels::Both);
-        t.place(Party::Customer, at(0), block(1, 64));
+        t.place(Party::Customer, at(0), &block(1, 64));
         assert_eq!(runs(&mut t), [(1, 0, 64)]);
     }
 
     #[test]
     fn short_blocks_and_holes_become_silence_in_place() {
         let mut t = timeline(Channels::Both);
-        assert_eq!(t.place(Party::Customer, at(0), block(1, 12)), Placed::default());
-        assert_eq!(t.place(Party::Customer, at(64), block(2, 64)), Placed { gap: 52 * 8, dropped: 0 });
-        assert_eq!(t.place(Party::Customer, at(300), block(3, 10)), Placed { gap: 172 * 8, dropped: 0 });
+        assert_eq!(t.place(Party::Customer, at(0), &block(1, 12)), Placed::default());
+        assert_eq!(t.place(Party::Customer, at(64), &block(2, 64)), Placed { gap: 52 * 8, dropped: 0 });
+        assert_eq!(t.place(Party::Customer, at(300), &block(3, 10)), Placed { gap: 172 * 8, dropped: 0 });
         assert_eq!(runs(&mut t), [(1, 0, 12), (0, 0, 52), (2, 0, 64), (0, 0, 172), (3, 0, 10)]);
     }
 
     #[test]
     fn repeats_and_overlaps_are_dropped() {
         let mut t = timeline(Channels::Both);
-        t.place(Party::Customer, at(0), block(1, 64));
-        assert_eq!(t.place(Party::Customer, at(0), block(9, 64)).dropped, 64 * 8);
-        assert_eq!(t.place(Party::Customer, at(32), block(2, 64)).dropped, 32 * 8);
+        t.place(Party::Customer, at(0), &block(1, 64));
+        assert_eq!(t.place(Party::Customer, at(0), &block(9, 64)).dropped, 64 * 8);
+        assert_eq!(t.place(Party::Customer, at(32), &block(2, 64)).dropped, 32 * 8);
         assert_eq!(runs(&mut t), [(1, 0, 64), (2, 0, 32)]);
-        assert_eq!(t.place(Party::Customer, at(50), block(9, 40)).dropped, 40 * 8, "already handed on");
+        assert_eq!(t.place(Party::Customer, at(50), &block(9, 40)).dropped, 40 * 8, "already handed on");
     }
 
     #[test]
@@ -268,7 +268,7 @@ mod tests {
         let mut t = timeline(Channels::Only(Party::Customer));
         for i in 0..200 {
             // The producer's clock runs 0.5 % fast: within 64 ms even after minutes.
-            t.place(Party::Customer, at(i * 64 - i * 64 / 200), block(1, 64));
+            t.place(Party::Customer, at(i * 64 - i * 64 / 200), &block(1, 64));
             let expected = t.time(t.end());
             let truth = at((i + 1) * 64 - (i + 1) * 64 / 200);
             assert!((expected - truth).ms().abs() <= 11, "block {i}");
@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn zeroed_intervals_are_silent_to_the_sample() {
         let mut t = timeline(Channels::Only(Party::Agent));
-        t.place(Party::Agent, at(0), block(7, 100));
+        t.place(Party::Agent, at(0), &block(7, 100));
         let pcm = t.take(800, &[Interval::new(at(30), at(50))]);
         let silent = pcm.chunks_exact(2).filter(|s| *s == [0, 0]).count();
         assert_eq!(silent, 20 * 8 + 2, "both edges belong to the closed side");
@@ -288,8 +288,8 @@ mod tests {
     #[test]
     fn one_sided_calls_carry_one_channel() {
         let mut t = timeline(Channels::Only(Party::Customer));
-        t.place(Party::Customer, at(0), block(5, 64));
-        t.place(Party::Agent, at(0), block(6, 64));
+        t.place(Party::Customer, at(0), &block(5, 64));
+        t.place(Party::Agent, at(0), &block(6, 64));
         assert_eq!(t.horizon(), 512);
         assert_eq!(t.take(512, &[]).len(), 1024);
     }
