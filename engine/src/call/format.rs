@@ -20,8 +20,10 @@ const RATES_HZ: std::ops::RangeInclusive<u32> = 8_000..=48_000;
 pub(super) const FROM_CUSTOMER: [&str; 2] = ["AUDIO_FROM_CUSTOMER", "Track_audio/L16"];
 pub(super) const TO_CUSTOMER: &str = "AUDIO_TO_CUSTOMER";
 
-pub(super) fn is_connect_name(name: Option<&str>) -> bool {
-    name.is_some_and(|n| n == TO_CUSTOMER || FROM_CUSTOMER.contains(&n))
+/// Whether a track has one of the names that Amazon Connect gives its tracks.
+#[must_use]
+pub fn is_connect_track(track: &Track) -> bool {
+    track.name.as_deref().is_some_and(|n| n == TO_CUSTOMER || FROM_CUSTOMER.contains(&n))
 }
 
 /// Why the audio of a track cannot be taken as it is.
@@ -98,9 +100,7 @@ fn of_track(track: &Track) -> Result<PcmFormat, Unsupported> {
             checked(if whole { rate as u32 } else { 0 }, audio.map_or(0, |a| a.channels), described)
         }
         // Connect's own label for its PCM; its fragments without tags carry no Audio master.
-        "A_AAC" if is_connect_name(track.name.as_deref()) && audio.is_none() => {
-            Ok(PcmFormat { rate_hz: 8_000 })
-        }
+        "A_AAC" if is_connect_track(track) && audio.is_none() => Ok(PcmFormat { rate_hz: 8_000 }),
         _ => Err(Unsupported(described())),
     }
 }

@@ -28,7 +28,7 @@ use std::collections::VecDeque;
 
 pub use config::{Config, ContactChoice, GateClock, HoldGate, StartTime};
 pub use contact::ContactFacts;
-pub use format::is_raw_pcm;
+pub use format::{is_connect_track, is_raw_pcm};
 pub use fragment::InBandError;
 pub use gate::GateSource;
 pub use io::{Checkpoint, Input, MediaEnd, Output, PcmBlock, Report};

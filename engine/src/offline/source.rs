@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use mkv_demux::{Demuxer, Event, Track, TrackKind};
 
 use crate::audio::{self, AudioError, Recording, RecordingOptions, Split};
-use crate::call::{Input, MediaEnd, PcmBlock};
+use crate::call::{Input, MediaEnd, PcmBlock, is_connect_track, is_raw_pcm};
 use crate::recogniser::Party;
 use crate::time::Time;
 
@@ -80,7 +80,7 @@ enum Count {
 }
 
 /// Bytes looked at to find out what a recording is: some seconds of a Kinesis stream.
-const PROBE_BYTES: u64 = 512 << 10;
+const PROBE_BYTES: usize = 512 << 10;
 /// Size of one read.
 const READ_BYTES: usize = 64 << 10;
 /// What the embedded recogniser hears.
@@ -108,12 +108,13 @@ impl Source {
         extension: Option<&str>,
         options: SourceOptions,
     ) -> Result<Self, SourceError> {
-        let (head, input) = peek(input).map_err(SourceError::Read)?;
-        if head.is_empty() {
-            return Err(SourceError::Empty);
-        }
+        let mut input = input;
+        let (head, look) = match &mut input {
+            audio::Source::File(file) => probe(file)?,
+            audio::Source::Stream(stream) => probe(stream)?,
+        };
         let read = Arc::new(AtomicU64::new(0));
-        if let Look::Pcm = look(&head)? {
+        if look == Look::Pcm {
             let rest: Box<dyn Read + Send> = match input {
                 audio::Source::File(file) => Box::new(file),
                 audio::Source::Stream(stream) => stream,
@@ -140,16 +141,6 @@ impl Source {
         let start = options.start.or_else(|| recording.start_time()).unwrap_or_default();
         Ok(Self { kind: Kind::Decoded { recording: Box::new(recording), start }, read })
     }
-}
-
-/// Reads the first bytes; a file stands behind them then.
-fn peek(mut input: audio::Source) -> io::Result<(Bytes, audio::Source)> {
-    let mut head = Vec::new();
-    match &mut input {
-        audio::Source::File(file) => file.take(PROBE_BYTES).read_to_end(&mut head)?,
-        audio::Source::Stream(stream) => stream.take(PROBE_BYTES).read_to_end(&mut head)?,
-    };
-    Ok((Bytes::from(head), input))
 }
 
 impl Media for Source {
@@ -216,45 +207,78 @@ fn read_some(reader: &mut dyn Read) -> io::Result<Bytes> {
     }
 }
 
+/// How a recording is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Look {
-    /// For the call itself.
+    /// By the call itself.
     Pcm,
     ToDecode,
 }
 
-/// Tells from its first bytes how a recording is to be read.
-fn look(head: &Bytes) -> Result<Look, SourceError> {
+/// Reads as many of the first bytes as tell how to read the rest, and not more: somebody may be speaking
+/// into the other end of the pipe right now.
+fn probe(reader: &mut dyn Read) -> Result<(Bytes, Look), SourceError> {
     const EBML: &[u8] = &[0x1A, 0x45, 0xDF, 0xA3];
-    if !head.starts_with(EBML) {
-        return Ok(Look::ToDecode);
-    }
-    let mut demuxer = Demuxer::new();
-    demuxer.feed(head.clone());
-    let mut tracks: Vec<Track> = Vec::new();
-    let mut mime_type = None;
-    while let Ok(Some(event)) = demuxer.poll() {
-        match event {
-            Event::Track(track) => tracks.push(track),
-            Event::Tag(tag) if tag.name == "MimeType" => {
-                mime_type.get_or_insert(tag.string().unwrap_or_default().to_ascii_lowercase());
-            }
-            // One whole document tells all.
-            Event::DocumentEnd { .. } if !tracks.is_empty() => break,
-            _ => {}
+    let mut head = BytesMut::new();
+    let mut prober = Prober::default();
+    loop {
+        let piece = read_some(reader).map_err(SourceError::Read)?;
+        head.extend_from_slice(&piece);
+        let short = head.len() < EBML.len();
+        if piece.is_empty() && head.is_empty() {
+            return Err(SourceError::Empty);
+        }
+        if !head.starts_with(EBML) && (!short || piece.is_empty()) {
+            return Ok((head.freeze(), Look::ToDecode));
+        }
+        let ended = piece.is_empty();
+        prober.demuxer.feed(piece);
+        if prober.is_certain() || ended || head.len() >= PROBE_BYTES {
+            return Ok((head.freeze(), prober.judge()?));
         }
     }
-    if tracks.is_empty() {
-        // Damaged or cut short: the call says what is wrong, and where.
-        return Ok(Look::Pcm);
+}
+
+/// Looks at the first document of a Matroska stream.
+#[derive(Default)]
+struct Prober {
+    demuxer: Demuxer,
+    tracks: Vec<Track>,
+    mime_type: Option<String>,
+}
+
+impl Prober {
+    /// Whether what has been seen decides. The tag that names the format may stand behind the audio, so of a
+    /// Connect stream a whole document is needed; a plain file's tracks say all.
+    fn is_certain(&mut self) -> bool {
+        while let Ok(Some(event)) = self.demuxer.poll() {
+            match event {
+                Event::Track(track) => self.tracks.push(track),
+                Event::Tag(tag) if tag.name == "MimeType" => {
+                    self.mime_type.get_or_insert(tag.string().unwrap_or_default().to_ascii_lowercase());
+                }
+                Event::DocumentEnd { .. } if !self.tracks.is_empty() => return true,
+                Event::Frame(_) if !self.tracks.iter().any(is_connect_track) => return true,
+                _ => {}
+            }
+        }
+        self.mime_type.is_some() && !self.tracks.is_empty()
     }
-    let audio: Vec<&Track> = tracks.iter().filter(|t| t.kind == TrackKind::Audio).collect();
-    if audio.is_empty() {
-        let found: Vec<&str> = tracks.iter().map(|t| t.codec_id.as_str()).collect();
-        return Err(SourceError::NoAudio(found.join(", ")));
+
+    fn judge(&self) -> Result<Look, SourceError> {
+        if self.tracks.is_empty() {
+            // Damaged or cut short: the call says what is wrong, and where.
+            return Ok(Look::Pcm);
+        }
+        let audio: Vec<&Track> = self.tracks.iter().filter(|t| t.kind == TrackKind::Audio).collect();
+        if audio.is_empty() {
+            let found: Vec<&str> = self.tracks.iter().map(|t| t.codec_id.as_str()).collect();
+            return Err(SourceError::NoAudio(found.join(", ")));
+        }
+        let pcm = match &self.mime_type {
+            Some(mime) => mime.starts_with("audio/l16"),
+            None => audio.iter().all(|t| is_raw_pcm(t)),
+        };
+        Ok(if pcm { Look::Pcm } else { Look::ToDecode })
     }
-    let pcm = match mime_type {
-        Some(mime) => mime.starts_with("audio/l16"),
-        None => audio.iter().all(|t| crate::call::is_raw_pcm(t)),
-    };
-    Ok(if pcm { Look::Pcm } else { Look::ToDecode })
 }
