@@ -16,7 +16,10 @@ impl Call {
         if self.phase != Phase::Running || std::mem::replace(&mut self.media_done, true) {
             return;
         }
-        self.assembler.finish();
+        // Decoded audio has no Matroska around it that could be broken.
+        if self.summary.media.frames == 0 {
+            self.assembler.finish();
+        }
         match end {
             MediaEnd::Complete => {}
             MediaEnd::Truncated(where_) => self.summary.media.truncated = Some(where_),
