@@ -3,106 +3,20 @@
 //! Feeds the same demuxer and reads the same tags as the call, so that what it shows is what the call sees.
 //! It knows no audio beyond its format and times.
 
+mod found;
+mod signal;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use mkv_demux::{Demuxer, ErrorKind, Event, Frame, Track, TrackKind};
-use serde::Serialize;
+use mkv_demux::{Demuxer, ErrorKind, Event, Frame, Tag, Track, TrackKind};
 
 use crate::call::format::Formats;
 use crate::call::fragment::Tags;
 use crate::time::{Span, Time};
 
-/// Everything found. Offsets are bytes from the start of the stream; field names are camelCase in JSON.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct Inspection {
-    /// EBML documents. A GetMedia stream has one for each fragment.
-    pub documents: u64,
-    /// One entry for each document.
-    pub fragments: Vec<FragmentInfo>,
-    /// Distinct tracks, in order of appearance.
-    pub tracks: Vec<TrackInfo>,
-    /// Frames of all tracks; each frame of a laced block counts.
-    pub frames: u64,
-    /// Bytes of all frames.
-    pub payload_bytes: u64,
-    /// Contacts that tags name, in order of appearance.
-    pub contacts: Vec<String>,
-    /// Missing or damaged media.
-    pub gaps: Vec<GapInfo>,
-    /// Offset of the element inside which the stream ends; absent if it ends properly.
-    pub truncated_at: Option<u64>,
-    /// What is wrong, one sentence each.
-    pub errors: Vec<String>,
-}
-
-/// One document.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct FragmentInfo {
-    /// `AWS_KINESISVIDEO_FRAGMENT_NUMBER`, 44 to 47 digits.
-    pub number: Option<String>,
-    /// The contact: of its own tags, else of an earlier document with the same SegmentUUID.
-    pub contact_id: Option<String>,
-    /// The contact was inferred, the document itself names none.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub contact_inherited: bool,
-    /// `AWS_KINESISVIDEO_PRODUCER_TIMESTAMP` as it is written: decimal seconds since the epoch.
-    pub producer_timestamp: Option<String>,
-    /// Time of the first frame, epoch ms for Connect streams, else from the document's start.
-    pub start_ms: Option<i64>,
-    /// Frames of all tracks.
-    pub frames: u64,
-    /// Bytes of these frames.
-    pub bytes: u64,
-    /// Offset of the document.
-    pub offset: u64,
-}
-
-/// One track.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct TrackInfo {
-    /// `TrackNumber`.
-    pub number: u64,
-    /// `Name`.
-    pub name: Option<String>,
-    /// `audio`, `video`, `subtitle`, …
-    pub kind: &'static str,
-    /// `CodecID`, which Connect gets wrong.
-    pub codec_id: String,
-    /// What the frames really are, as far as it can be told.
-    pub format: String,
-    /// Frames of the track.
-    pub frames: u64,
-    /// Bytes of these frames.
-    pub payload_bytes: u64,
-}
-
-/// Missing or damaged media.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
-#[non_exhaustive]
-pub enum GapInfo {
-    /// No frame of any PCM track covers this time.
-    Missing {
-        /// Start, ms, in the stream's own time.
-        from_ms: i64,
-        /// End, ms.
-        to_ms: i64,
-    },
-    /// Bytes that are no elements.
-    Damaged {
-        /// First of them.
-        from_byte: u64,
-        /// Behind the last of them.
-        to_byte: u64,
-    },
-}
+pub use found::{FragmentInfo, FragmentTrack, GapInfo, Inspection, Jitter, Level, TrackInfo};
+use signal::{Loudness, Regularity};
 
 /// Reads a stream push by push; [`Inspector::finish`] gives what was found.
 #[derive(Debug, Default)]
@@ -118,6 +32,15 @@ pub struct Inspector {
     tracks_lost: bool,
     /// Where PCM audio is covered up to, and of which contact.
     covered: Option<(Option<String>, Time)>,
+    /// Sums of each listed track, in step with `found.tracks`.
+    signals: Vec<Signal>,
+}
+
+/// What is being added up of a track.
+#[derive(Debug, Clone, Copy, Default)]
+struct Signal {
+    loudness: Loudness,
+    regularity: Regularity,
 }
 
 #[derive(Debug, Default)]
@@ -128,6 +51,8 @@ struct Document {
     tracks: Vec<Track>,
     /// (track, start, bytes) of the frames of audio tracks.
     audio: Vec<(u64, Time, usize)>,
+    /// Loudness of audio tracks, should they turn out to be PCM, by track.
+    loudness: Vec<(u64, Loudness)>,
     /// The last of `audio` is the block that frames of a lace now belong to.
     lace_kept: bool,
 }
@@ -140,6 +65,8 @@ const MAX_FRAMES: usize = 100_000;
 const MAX_ENTRIES: usize = 1_000_000;
 /// Distinct tracks listed. Each track of each document is looked for among them.
 const MAX_TRACKS: usize = 1_000;
+/// Tags listed of one document.
+const MAX_TAGS: usize = 64;
 /// Distinct contacts listed, and segments remembered.
 const MAX_CONTACTS: usize = 10_000;
 
@@ -156,12 +83,22 @@ impl Inspector {
         self.drain();
     }
 
+    /// Gives out the documents completed so far, so that a long stream's need not be kept.
+    #[must_use]
+    pub fn take_fragments(&mut self) -> Vec<FragmentInfo> {
+        std::mem::take(&mut self.found.fragments)
+    }
+
     /// Ends the stream and says what it held.
     #[must_use]
     pub fn finish(mut self) -> Inspection {
         self.demuxer.finish();
         self.drain();
         self.end_document();
+        for (track, signal) in self.found.tracks.iter_mut().zip(&self.signals) {
+            track.level = signal.loudness.level();
+            track.jitter = signal.regularity.jitter();
+        }
         self.found
     }
 
@@ -219,6 +156,7 @@ impl Inspector {
             }
             Event::Tag(tag) => {
                 open.tags.take(&tag);
+                open.info.note_tag(&tag);
                 // Only the tag that has just named the contact can have named a new one.
                 if let Some(id) = &open.tags.contact_id
                     && tag.string() == Some(id)
@@ -252,9 +190,20 @@ impl Inspector {
         {
             *length += frame.data.len();
         }
-        if let Some(track) = open.tracks.iter().find(|t| t.number == frame.track)
-            && let Some(track) = track_entry(&mut self.found.tracks, track)
-        {
+        // Only tracks that are declared are told apart: a hostile stream can name any number.
+        let Some(track) = open.tracks.iter().find(|t| t.number == frame.track) else { return };
+        let own = open.info.track(frame.track);
+        own.frames += 1;
+        own.bytes += bytes;
+        if track.kind == TrackKind::Audio {
+            let loudness = Loudness::of(&frame.data);
+            match open.loudness.iter_mut().find(|(number, _)| *number == frame.track) {
+                Some((_, sum)) => sum.add(loudness),
+                None => open.loudness.push((frame.track, loudness)),
+            }
+        }
+        if let Some(index) = track_entry(&mut self.found.tracks, track) {
+            let track = &mut self.found.tracks[index];
             track.frames += 1;
             track.payload_bytes += bytes;
         }
@@ -287,18 +236,17 @@ impl Inspector {
         }
     }
 
-    /// Learns the formats of a document's tracks, and where its PCM leaves time uncovered.
+    /// Learns the formats of a document's tracks, and what its PCM says.
     fn cover(&mut self, open: &Document) {
-        let mut rates = BTreeMap::new();
-        for track in &open.tracks {
-            if track.kind != TrackKind::Audio {
-                continue;
-            }
+        // (track, rate, place in the list) of the PCM tracks.
+        let mut pcm = Vec::new();
+        for track in open.tracks.iter().filter(|t| t.kind == TrackKind::Audio) {
             let format = self.formats.of(open.tags.mime_type.as_deref(), open.segment, track);
+            let index = track_entry(&mut self.found.tracks, track);
             if let Ok(format) = &format {
-                rates.insert(track.number, format.rate_hz);
+                pcm.push((track.number, format.rate_hz, index));
             }
-            let Some(entry) = track_entry(&mut self.found.tracks, track) else { continue };
+            let Some(entry) = index.and_then(|i| self.found.tracks.get_mut(i)) else { continue };
             match format {
                 Ok(format) => {
                     entry.format = format!("PCM signed 16-bit little-endian, {} Hz, mono", format.rate_hz);
@@ -307,39 +255,75 @@ impl Inspector {
                 Err(_) => {}
             }
         }
-        let mut frames: Vec<(Time, Time)> = open
-            .audio
-            .iter()
-            .filter_map(|(track, start, bytes)| {
-                let rate_hz = *rates.get(track)?;
-                let samples = i64::try_from(bytes / 2).unwrap_or(0);
-                Some((*start, *start + Span::from_samples(samples, rate_hz)))
-            })
-            .collect();
+        self.signals.resize_with(self.found.tracks.len(), Signal::default);
+        for (track, loudness) in &open.loudness {
+            if let Some((.., Some(index))) = pcm.iter().find(|(number, ..)| number == track) {
+                self.signals[*index].loudness.add(*loudness);
+            }
+        }
+        let mut frames = Vec::with_capacity(open.audio.len());
+        for (track, start, bytes) in &open.audio {
+            let Some((_, rate_hz, index)) = pcm.iter().find(|(number, ..)| number == track) else { continue };
+            let length = Span::from_samples(i64::try_from(bytes / 2).unwrap_or(0), *rate_hz);
+            frames.push((*start, *start + length));
+            if let Some(index) = index {
+                self.signals[*index].regularity.block(*start, length, GAP_FROM);
+            }
+        }
         frames.sort_unstable();
+        self.find_gaps(&open.info.contact_id, &frames);
+    }
+
+    /// Looks for time that no frame covers; `frames` are (start, end) in the order of time.
+    fn find_gaps(&mut self, contact_id: &Option<String>, frames: &[(Time, Time)]) {
         for (start, end) in frames {
             match &mut self.covered {
-                Some((contact, until)) if *contact == open.info.contact_id => {
-                    if start - *until >= GAP_FROM && self.found.gaps.len() < MAX_ENTRIES {
+                Some((contact, until)) if contact == contact_id => {
+                    if *start - *until >= GAP_FROM && self.found.gaps.len() < MAX_ENTRIES {
                         let (from_ms, to_ms) = (until.ms(), start.ms());
                         self.found.gaps.push(GapInfo::Missing { from_ms, to_ms });
                     }
-                    *until = (*until).max(end);
+                    *until = (*until).max(*end);
                 }
                 // Another contact's audio, or the first: what lies between is nobody's.
-                other => *other = Some((open.info.contact_id.clone(), end)),
+                other => *other = Some((contact_id.clone(), *end)),
             }
         }
     }
 }
 
-/// The entry of a track, made where it is new; none where there are too many.
-fn track_entry<'a>(tracks: &'a mut Vec<TrackInfo>, track: &Track) -> Option<&'a mut TrackInfo> {
+impl FragmentInfo {
+    fn note_tag(&mut self, tag: &Tag) {
+        let Some(value) = tag.string() else { return };
+        if self.tags.len() < MAX_TAGS || self.tags.contains_key(tag.name.as_str()) {
+            self.tags.insert(shortened(&tag.name), shortened(value));
+        }
+    }
+
+    fn track(&mut self, number: u64) -> &mut FragmentTrack {
+        let index = self.tracks.iter().position(|t| t.number == number).unwrap_or_else(|| {
+            self.tracks.push(FragmentTrack { number, ..FragmentTrack::default() });
+            self.tracks.len() - 1
+        });
+        &mut self.tracks[index]
+    }
+}
+
+/// At most 256 characters of a text.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(256) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// The place of a track in the list, made where it is new; none where there are too many.
+fn track_entry(tracks: &mut Vec<TrackInfo>, track: &Track) -> Option<usize> {
     let same =
         |t: &TrackInfo| t.number == track.number && t.name == track.name && t.codec_id == track.codec_id;
-    let index = match tracks.iter().position(same) {
-        Some(index) => index,
-        None if tracks.len() >= MAX_TRACKS => return None,
+    match tracks.iter().position(same) {
+        Some(index) => Some(index),
+        None if tracks.len() >= MAX_TRACKS => None,
         None => {
             tracks.push(TrackInfo {
                 number: track.number,
@@ -349,11 +333,12 @@ fn track_entry<'a>(tracks: &'a mut Vec<TrackInfo>, track: &Track) -> Option<&'a 
                 format: if track.kind == TrackKind::Audio { String::new() } else { format_of(track) },
                 frames: 0,
                 payload_bytes: 0,
+                jitter: None,
+                level: None,
             });
-            tracks.len() - 1
+            Some(tracks.len() - 1)
         }
-    };
-    tracks.get_mut(index)
+    }
 }
 
 fn kind_name(kind: TrackKind) -> &'static str {
