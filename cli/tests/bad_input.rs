@@ -82,10 +82,14 @@ fn a_file_without_an_audio_track_says_so() {
         &[mkv::uint(id::TRACK_NUMBER, 1), mkv::uint(id::TRACK_TYPE, 1), mkv::string(id::CODEC_ID, "V_VP8")],
     );
     let block = mkv::simple_block(1, 0, Lacing::None, &[&[0; 100]]);
-    let path = file(&dir, "film.mkv", document(&[
-        mkv::master(id::TRACKS, &[video]),
-        mkv::master(id::CLUSTER, &[mkv::uint(id::TIMESTAMP, 0), block]),
-    ]));
+    let path = file(
+        &dir,
+        "film.mkv",
+        document(&[
+            mkv::master(id::TRACKS, &[video]),
+            mkv::master(id::CLUSTER, &[mkv::uint(id::TIMESTAMP, 0), block]),
+        ]),
+    );
     bare([&path]).done().fails(1, &["film.mkv", "no audio track", "V_VP8"]);
     inspect(&path).succeeds();
 }
@@ -183,9 +187,34 @@ fn a_size_of_4_gb_takes_no_memory() {
     let segment = [mkv::ebml_header(), mkv::unknown_head(id::SEGMENT)].concat();
     for (name, bytes) in [
         ("header.mkv", claim(id::EBML)),
-        ("block.mkv", [&plain[..first], &segment[..], &claim(id::CLUSTER), &claim(id::SIMPLE_BLOCK)].concat()),
-        ("tag.mkv", [&plain[..first], &segment[..], &claim(id::TAGS), &claim(id::TAG), &claim(id::SIMPLE_TAG), &claim(id::TAG_STRING), &[b'x'; 5000]].concat()),
-        ("private.mkv", [&segment[..], &claim(id::TRACKS), &claim(id::TRACK_ENTRY), &claim(id::CODEC_PRIVATE), &[0; 5000]].concat()),
+        (
+            "block.mkv",
+            [&plain[..first], &segment[..], &claim(id::CLUSTER), &claim(id::SIMPLE_BLOCK)].concat(),
+        ),
+        (
+            "tag.mkv",
+            [
+                &plain[..first],
+                &segment[..],
+                &claim(id::TAGS),
+                &claim(id::TAG),
+                &claim(id::SIMPLE_TAG),
+                &claim(id::TAG_STRING),
+                &[b'x'; 5000],
+            ]
+            .concat(),
+        ),
+        (
+            "private.mkv",
+            [
+                &segment[..],
+                &claim(id::TRACKS),
+                &claim(id::TRACK_ENTRY),
+                &claim(id::CODEC_PRIVATE),
+                &[0; 5000],
+            ]
+            .concat(),
+        ),
     ] {
         let path = file(&dir, name, bytes);
         judge_hostile(&path);

@@ -1,5 +1,9 @@
 //! Short calls that cost little to recognise.
 
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
 use fixtures::kinesis::{CONTACT_ID, Shape, Written};
 use fixtures::speech::{Placement, compose, read_clip};
 use fixtures::{Party, Pcm};
@@ -25,6 +29,23 @@ pub(crate) fn spoken() -> Pcm {
 /// [`spoken`] as Kinesis delivers it.
 pub(crate) fn short_call() -> Written {
     Shape::default().write(&spoken())
+}
+
+/// [`short_call`] as a file of this name.
+pub(crate) fn short_call_in(dir: &TempDir) -> PathBuf {
+    super::file(dir, "short.mkv", short_call().bytes)
+}
+
+/// Only the agent's sentence; 2.8 s.
+pub(crate) fn agent_alone() -> Written {
+    let agent = Placement { party: Party::Agent, start_ms: 300, clip: voice("p02") };
+    Shape::default().write(&compose(&[agent], 2800))
+}
+
+/// Only the customer's sentence, of another contact: what stands on a stream before it is used again.
+pub(crate) fn foreign_call() -> Written {
+    let customer = Placement { party: Party::Customer, start_ms: 300, clip: voice("p03") };
+    Shape { start_ms: START_MS - 60_000, ..Shape::foreign() }.write(&compose(&[customer], 2400))
 }
 
 /// A WAV file of 8 kHz with these channels, first left.

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses its share")]
 
 pub(crate) mod calls;
+pub(crate) mod words;
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -79,6 +80,13 @@ pub(crate) fn names_in(dir: &Path) -> Vec<String> {
         std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
+}
+
+/// Keys of a JSON object by name.
+pub(crate) fn keys(object: &serde_json::Value) -> Vec<&str> {
+    let mut keys: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
 }
 
 impl Run {
