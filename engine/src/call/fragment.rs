@@ -107,6 +107,8 @@ pub(super) struct Assembler {
     max_bytes: usize,
     open: Option<Open>,
     ready: VecDeque<Piece>,
+    /// Bytes have come.
+    fed: bool,
     /// The demuxer has said its last word.
     over: bool,
     pub(super) frames: u64,
@@ -120,6 +122,7 @@ impl Assembler {
             max_bytes: max_fragment_bytes,
             open: None,
             ready: VecDeque::new(),
+            fed: false,
             over: false,
             frames: 0,
             documents: 0,
@@ -127,11 +130,17 @@ impl Assembler {
     }
 
     pub(super) fn feed(&mut self, data: Bytes) {
+        self.fed |= !data.is_empty();
         self.demuxer.feed(data);
     }
 
+    /// The stream has ended. One that never began, as where the audio came as PCM, ends without a fault.
     pub(super) fn finish(&mut self) {
-        self.demuxer.finish();
+        if self.fed {
+            self.demuxer.finish();
+        } else {
+            self.over = true;
+        }
     }
 
     /// The next piece, if the bytes so far hold one.
