@@ -31,8 +31,8 @@ fn end_now() {
     std::process::exit(130);
 }
 
-/// A reader that Ctrl-C wakes: a pipe that says nothing for an hour must not hold the program for an hour.
-/// Once interrupted it ends.
+/// A reader that gives up waiting: a pipe that says nothing for an hour must hold up neither Ctrl-C nor the
+/// words that are final meanwhile. A read that finds nothing is `TimedOut`; once interrupted it ends.
 pub(crate) struct Interruptible {
     pieces: Receiver<io::Result<Vec<u8>>>,
     rest: io::Cursor<Vec<u8>>,
@@ -42,7 +42,7 @@ pub(crate) struct Interruptible {
 const READ_BYTES: usize = 64 << 10;
 /// Reads that may wait to be taken.
 const WAITING_READS: usize = 4;
-/// How soon Ctrl-C is noticed.
+/// How long a read waits.
 const POLL: Duration = Duration::from_millis(50);
 
 impl Interruptible {
@@ -85,9 +85,8 @@ impl Read for Interruptible {
                     self.rest = io::Cursor::new(piece);
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    if PRESSED.get().is_some_and(|pressed| pressed.load(Ordering::Relaxed)) {
-                        return Ok(0);
-                    }
+                    let pressed = PRESSED.get().is_some_and(|pressed| pressed.load(Ordering::Relaxed));
+                    return if pressed { Ok(0) } else { Err(io::ErrorKind::TimedOut.into()) };
                 }
                 Err(RecvTimeoutError::Disconnected) => return Ok(0),
             }

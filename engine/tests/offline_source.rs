@@ -80,3 +80,34 @@ fn nothing_and_no_audio_are_told_apart() {
     assert!(matches!(open(Vec::new(), 10).0, Err(SourceError::Empty)));
     assert!(matches!(open(b"hi".to_vec(), 1).0, Err(SourceError::Audio(_))));
 }
+
+/// A pipe into which nobody speaks for a while, then somebody does.
+struct Hesitant(Pipe, bool);
+
+impl Read for Hesitant {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.1 = !self.1;
+        if self.1 { Err(io::ErrorKind::TimedOut.into()) } else { self.0.read(buffer) }
+    }
+}
+
+#[test]
+fn a_live_source_that_has_nothing_yet_says_so_and_loses_nothing() {
+    for (file, waits) in [("kinesis/plain.mkv", true), ("plain/stereo.wav", false)] {
+        let bytes = fixture(file);
+        let pipe = Pipe { bytes: io::Cursor::new(bytes.clone()), step: 5000, taken: Arc::default() };
+        let stream = audio::Source::Stream(Box::new(Hesitant(pipe, false)));
+        let mut source = Source::open(stream, None, SourceOptions::default()).unwrap();
+        let (mut ticks, mut media) = (0, 0);
+        loop {
+            match source.next_input().unwrap() {
+                Input::Tick => ticks += 1,
+                Input::Media(piece) => media += piece.len(),
+                Input::Pcm(_) => {}
+                _ => break,
+            }
+        }
+        assert_eq!(ticks > 0, waits, "{file}");
+        assert!(!waits || media == bytes.len(), "{file}");
+    }
+}

@@ -16,10 +16,7 @@ impl Call {
         if self.phase != Phase::Running || std::mem::replace(&mut self.media_done, true) {
             return;
         }
-        // Decoded audio has no Matroska around it that could be broken.
-        if self.summary.media.frames == 0 {
-            self.assembler.finish();
-        }
+        self.assembler.finish();
         match end {
             MediaEnd::Complete => {}
             MediaEnd::Truncated(where_) => self.summary.media.truncated = Some(where_),

@@ -203,6 +203,8 @@ impl Player<'_> {
             self.progress.bytes_read = self.source.bytes_read();
             self.progress.read_all = matches!(input, Input::MediaEnded(_));
             self.handle(input);
+            // While a live source says nothing, words become final all the same.
+            while self.listen(0, false) {}
             self.listener.progress(&self.progress);
         } else if !self.listen(0, true) {
             self.now = if deadline == Time::MAX { self.now } else { self.now.max(deadline) };

@@ -88,7 +88,7 @@ const RATE_HZ: u32 = 16_000;
 
 /// Whatever media can be drawn from.
 pub trait Media {
-    /// The next piece of media, or its end.
+    /// The next piece of media, or its end; [`Input::Tick`] where a live source has nothing yet.
     ///
     /// # Errors
     /// It cannot be read or decoded any further.
@@ -128,7 +128,8 @@ impl Source {
                 (audio::Source::File(file), Count::File(second))
             }
             audio::Source::Stream(stream) => {
-                let whole = Counting { inner: Cursor::new(head).chain(stream), read: Arc::clone(&read) };
+                let whole =
+                    Counting { inner: Cursor::new(head).chain(Patient(stream)), read: Arc::clone(&read) };
                 (audio::Source::Stream(Box::new(whole)), Count::Here(read))
             }
         };
@@ -156,7 +157,10 @@ impl Media for Source {
             Kind::Raw { head, rest } => {
                 let bytes = match head.take() {
                     Some(head) => head,
-                    None => read_some(rest).map_err(SourceError::Read)?,
+                    None => match read_some(rest) {
+                        Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(Input::Tick),
+                        read => read.map_err(SourceError::Read)?,
+                    },
                 };
                 if let Count::Here(count) = &self.read {
                     count.fetch_add(bytes.len() as u64, Ordering::Relaxed);
@@ -175,6 +179,20 @@ impl Media for Source {
                     None => MediaEnd::Complete,
                 })),
             },
+        }
+    }
+}
+
+/// Waits on where a live reader says that there is nothing yet: decoders cannot.
+struct Patient<R>(R);
+
+impl<R: Read> Read for Patient<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
+                read => return read,
+            }
         }
     }
 }
@@ -222,7 +240,7 @@ fn probe(reader: &mut dyn Read) -> Result<(Bytes, Look), SourceError> {
     let mut head = BytesMut::new();
     let mut prober = Prober::default();
     loop {
-        let piece = read_some(reader).map_err(SourceError::Read)?;
+        let piece = read_some(&mut Patient(&mut *reader)).map_err(SourceError::Read)?;
         head.extend_from_slice(&piece);
         let short = head.len() < EBML.len();
         if piece.is_empty() && head.is_empty() {
