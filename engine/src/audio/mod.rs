@@ -16,7 +16,7 @@ pub mod resample;
 mod wav;
 
 pub use error::AudioError;
-pub use format::{Codec, PcmFormat};
+pub use format::Codec;
 pub use recording::{Block, Recording, RecordingOptions, Source, Split};
 pub use resample::Resampler;
 pub use wav::{WavInfo, WavWriter};

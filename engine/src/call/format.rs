@@ -72,9 +72,11 @@ fn parse_mime_type(mime: &str) -> Result<PcmFormat, Unsupported> {
     }
     let (mut rate_hz, mut channels) = (8_000, 1);
     for part in parts {
-        match part.split_once('=') {
-            Some(("rate", n)) => rate_hz = n.trim().parse().unwrap_or(0),
-            Some(("channels", n)) => channels = n.trim().parse().unwrap_or(0),
+        let Some((name, value)) = part.split_once('=') else { continue };
+        let value = value.trim();
+        match name.trim().to_ascii_lowercase().as_str() {
+            "rate" => rate_hz = value.parse().unwrap_or(0),
+            "channels" => channels = value.parse().unwrap_or(0),
             _ => {}
         }
     }
@@ -120,7 +122,7 @@ mod tests {
     #[test]
     fn connects_mime_type_is_pcm() {
         assert_eq!(parse_mime_type("audio/L16;rate=8000;channels=1;"), Ok(PcmFormat { rate_hz: 8000 }));
-        assert_eq!(parse_mime_type("audio/L16; rate=16000"), Ok(PcmFormat { rate_hz: 16000 }));
+        assert_eq!(parse_mime_type("AUDIO/l16; Rate = 16000"), Ok(PcmFormat { rate_hz: 16000 }));
         for bad in ["audio/aac", "audio/L16;rate=8000;channels=2", "audio/L16;rate=7", "audio/L16;rate=x", ""]
         {
             assert!(parse_mime_type(bad).is_err(), "{bad}");
