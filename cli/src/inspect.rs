@@ -32,7 +32,9 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result<(), Failu
     loop {
         let mut buffer = BytesMut::zeroed(READ_BYTES);
         let read = match reader.read(&mut buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::TimedOut) => {
+                continue;
+            }
             other => other.with_context(|| format!("cannot read {name}"))?,
         };
         if read == 0 {

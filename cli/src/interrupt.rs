@@ -32,7 +32,7 @@ fn end_now() {
 }
 
 /// A reader that Ctrl-C wakes: a pipe that says nothing for an hour must not hold the program for an hour.
-/// Once interrupted it ends.
+/// While nothing comes it times out again and again; once interrupted it ends.
 pub(crate) struct Interruptible {
     pieces: Receiver<io::Result<Vec<u8>>>,
     rest: io::Cursor<Vec<u8>>,
@@ -85,9 +85,8 @@ impl Read for Interruptible {
                     self.rest = io::Cursor::new(piece);
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    if PRESSED.get().is_some_and(|pressed| pressed.load(Ordering::Relaxed)) {
-                        return Ok(0);
-                    }
+                    let pressed = PRESSED.get().is_some_and(|pressed| pressed.load(Ordering::Relaxed));
+                    return if pressed { Ok(0) } else { Err(io::ErrorKind::TimedOut.into()) };
                 }
                 Err(RecvTimeoutError::Disconnected) => return Ok(0),
             }

@@ -188,13 +188,17 @@ impl Player<'_> {
         }
     }
 
-    /// The call waits: for media, else for the recogniser, else for time.
+    /// The call waits: for the recogniser's news and media, else for the recogniser, else for time.
     fn wait(&mut self, deadline: Time) -> Result<(), DriverError> {
         if self.interrupt.load(Ordering::Relaxed) && !std::mem::replace(&mut self.stopping, true) {
             self.handle(Input::Stop);
             return Ok(());
         }
         if self.call.wants_media() {
+            // What is recognised already must not wait for audio that may be long in coming.
+            if self.listen(0, false) {
+                return Ok(());
+            }
             let input = self.source.next_input()?;
             if self.interrupt.load(Ordering::Relaxed) {
                 // What ended the reading may have been the interrupt itself.
