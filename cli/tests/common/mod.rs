@@ -14,6 +14,7 @@ use std::sync::LazyLock;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
+#[allow(unused_imports, reason = "each test file uses its share")]
 pub(crate) use tempfile::{TempDir, tempdir};
 
 /// A run that says nothing for so long hangs. Generous: tests share the machine with each other.
