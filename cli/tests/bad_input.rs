@@ -1,4 +1,10 @@
 //! Recordings that are no recordings: each gives its message and its exit code, in bounded time and memory.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests may fail loudly"
+)]
 
 mod common;
 

@@ -3,6 +3,12 @@
 //!
 //! It is recognised twice in all, because that takes long: once as JSON with WAV files beside it, once as
 //! text with the events in another order.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests may fail loudly"
+)]
 
 mod common;
 
