@@ -1,5 +1,11 @@
 //! The recording is good and something else is not: events, outputs, the model, the network, the user's
 //! patience. Each gives its message and its exit code.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests may fail loudly"
+)]
 
 mod common;
 

@@ -1,4 +1,10 @@
 //! `transcribe inspect`: what a stream holds, for people and for programs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests may fail loudly"
+)]
 
 mod common;
 

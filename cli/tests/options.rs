@@ -1,4 +1,10 @@
 //! Whose call, under which key, from when, and who speaks: the options that decide what is in a message.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests may fail loudly"
+)]
 
 mod common;
 

@@ -37,7 +37,7 @@ pub(crate) fn words(text: &str) -> Vec<String> {
 
 /// The words of what stands between two spaces.
 fn token(token: &str) -> Vec<String> {
-    let bare = token.trim_matches(|c: char| !c.is_alphanumeric() && c != '$');
+    let bare = token.trim_matches(|c: char| !c.is_alphanumeric() && !"$%".contains(c));
     if let Some(amount) = bare.strip_prefix('$').and_then(dollars) {
         return amount;
     }

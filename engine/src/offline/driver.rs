@@ -188,13 +188,17 @@ impl Player<'_> {
         }
     }
 
-    /// The call waits: for media, else for the recogniser, else for time.
+    /// The call waits: for the recogniser's news and media, else for the recogniser, else for time.
     fn wait(&mut self, deadline: Time) -> Result<(), DriverError> {
         if self.interrupt.load(Ordering::Relaxed) && !std::mem::replace(&mut self.stopping, true) {
             self.handle(Input::Stop);
             return Ok(());
         }
         if self.call.wants_media() {
+            // What is recognised already must not wait for audio that may be long in coming.
+            if self.listen(0, false) {
+                return Ok(());
+            }
             let input = self.source.next_input()?;
             if self.interrupt.load(Ordering::Relaxed) {
                 // What ended the reading may have been the interrupt itself.
@@ -203,8 +207,6 @@ impl Player<'_> {
             self.progress.bytes_read = self.source.bytes_read();
             self.progress.read_all = matches!(input, Input::MediaEnded(_));
             self.handle(input);
-            // While a live source says nothing, words become final all the same.
-            while self.listen(0, false) {}
             self.listener.progress(&self.progress);
         } else if !self.listen(0, true) {
             self.now = if deadline == Time::MAX { self.now } else { self.now.max(deadline) };

@@ -88,7 +88,7 @@ const RATE_HZ: u32 = 16_000;
 
 /// Whatever media can be drawn from.
 pub trait Media {
-    /// The next piece of media, or its end; [`Input::Tick`] where a live source has nothing yet.
+    /// The next piece of media, or its end; [`Input::Tick`] where a stream has nothing to say for now.
     ///
     /// # Errors
     /// It cannot be read or decoded any further.
@@ -101,6 +101,9 @@ pub trait Media {
 impl Source {
     /// Opens a recording; `extension` of its file name helps to tell formats apart.
     ///
+    /// A stream may answer a read with [`io::ErrorKind::TimedOut`] when nothing has come for a while: then
+    /// the call goes on with what it has, and the stream is read again.
+    ///
     /// # Errors
     /// It cannot be read, is empty, holds no audio, or audio in a format that is not understood.
     pub fn open(
@@ -111,7 +114,7 @@ impl Source {
         let mut input = input;
         let (head, look) = match &mut input {
             audio::Source::File(file) => probe(file)?,
-            audio::Source::Stream(stream) => probe(stream)?,
+            audio::Source::Stream(stream) => probe(&mut Patient(stream))?,
         };
         let read = Arc::new(AtomicU64::new(0));
         if look == Look::Pcm {
@@ -128,8 +131,8 @@ impl Source {
                 (audio::Source::File(file), Count::File(second))
             }
             audio::Source::Stream(stream) => {
-                let whole =
-                    Counting { inner: Cursor::new(head).chain(Patient(stream)), read: Arc::clone(&read) };
+                let whole = Cursor::new(head).chain(Patient(stream));
+                let whole = Counting { inner: whole, read: Arc::clone(&read) };
                 (audio::Source::Stream(Box::new(whole)), Count::Here(read))
             }
         };
@@ -155,12 +158,9 @@ impl Media for Source {
     fn next_input(&mut self) -> Result<Input, SourceError> {
         match &mut self.kind {
             Kind::Raw { head, rest } => {
-                let bytes = match head.take() {
-                    Some(head) => head,
-                    None => match read_some(rest) {
-                        Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(Input::Tick),
-                        read => read.map_err(SourceError::Read)?,
-                    },
+                let bytes = match head.take().map_or_else(|| read_some(rest), Ok) {
+                    Err(e) if e.kind() == io::ErrorKind::TimedOut => return Ok(Input::Tick),
+                    bytes => bytes.map_err(SourceError::Read)?,
                 };
                 if let Count::Here(count) = &self.read {
                     count.fetch_add(bytes.len() as u64, Ordering::Relaxed);
@@ -183,14 +183,14 @@ impl Media for Source {
     }
 }
 
-/// Waits on where a live reader says that there is nothing yet: decoders cannot.
+/// Waits for as long as it takes, where the reader gives up for a while ([`io::ErrorKind::TimedOut`]).
 struct Patient<R>(R);
 
 impl<R: Read> Read for Patient<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.0.read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
+                Err(e) if e.kind() == io::ErrorKind::TimedOut => {}
                 read => return read,
             }
         }
@@ -240,7 +240,7 @@ fn probe(reader: &mut dyn Read) -> Result<(Bytes, Look), SourceError> {
     let mut head = BytesMut::new();
     let mut prober = Prober::default();
     loop {
-        let piece = read_some(&mut Patient(&mut *reader)).map_err(SourceError::Read)?;
+        let piece = read_some(reader).map_err(SourceError::Read)?;
         head.extend_from_slice(&piece);
         let short = head.len() < EBML.len();
         if piece.is_empty() && head.is_empty() {
