@@ -87,6 +87,8 @@
 #![forbid(unsafe_code)]
 
 mod block;
+mod borrowed;
+mod checksum;
 mod demuxer;
 mod draft;
 mod ebml;
@@ -96,13 +98,17 @@ mod frames;
 mod ids;
 mod input;
 mod limits;
+mod repeat;
 mod resync;
+mod text;
 mod walk;
 
+pub use borrowed::{EventRef, FrameRef, TagRef};
 pub use demuxer::Demuxer;
 pub use error::{Error, ErrorKind};
 pub use event::{
-    AudioSettings, Cluster, ContentEncoding, Document, Event, Frame, Gap, SegmentInfo, Tag, TagValue, Track,
-    TrackKind, VideoSettings,
+    AudioSettings, ChecksumMismatch, Cluster, ContentEncoding, Document, Event, Frame, Gap, SegmentInfo, Tag,
+    TagValue, Track, TrackKind, VideoSettings,
 };
 pub use limits::Builder;
+pub use text::Text;

@@ -135,6 +135,7 @@ fn check(data: &[u8], lengths: &[usize]) -> Outcome {
     let whole = run_with(demuxer(), [Bytes::copy_from_slice(data)]);
     assert_eq!(whole, run_with(demuxer(), cut(data, lengths)), "in pieces");
     assert_eq!(whole, run_with(demuxer(), cut(data, &[1])), "byte by byte");
+    assert_eq!(whole, run_lent(demuxer(), cut(data, lengths)), "borrowed");
     assert_eq!(whole, run_late(data, lengths), "fed before the first poll");
     // Small pieces hold nothing up.
     for n in [data.len() / 3, data.len() / 2, data.len().saturating_sub(lengths[0])] {
