@@ -36,6 +36,8 @@ pub struct Demuxer {
     /// Where the open Cluster ends at the latest while its next block may be taken by
     /// [`block_at_hand`](Self::block_at_hand), which needs nothing else to be so; else 0.
     pub(crate) hot_end: u64,
+    /// Timestamp of that Cluster.
+    pub(crate) hot_ns: i64,
     pub(crate) queue: VecDeque<Event>,
     /// The event that was lent last.
     lent: Option<Event>,
@@ -277,7 +279,7 @@ impl Demuxer {
                 self.draft.hold(self.input.front());
                 self.input.settle();
             }
-            self.hot_end = self.hot();
+            self.heat();
             if let Some(head) = self.block_at_hand() {
                 return Ok(Some(Found::Frame(head)));
             }
@@ -285,7 +287,7 @@ impl Demuxer {
                 return Ok(self.pause());
             }
             let flow = match &self.state {
-                State::Element => self.element(),
+                State::Element => self.elements(),
                 State::Skip { until, .. } => self.pass_over(*until),
                 State::Resync(_) => self.resync(),
                 State::Failing(_) => return self.fail(),
@@ -312,18 +314,18 @@ impl Demuxer {
         None
     }
 
-    /// See [`hot_end`](Self::hot_end).
-    fn hot(&self) -> u64 {
-        match self.stack.last() {
-            Some(top)
-                if top.master == Master::Cluster
-                    && self.context.cluster_ns.is_some()
-                    && self.checks.is_empty()
-                    && matches!(self.state, State::Element) =>
-            {
-                top.end
-            }
-            _ => 0,
+    /// Sets [`hot_end`](Self::hot_end).
+    #[inline]
+    fn heat(&mut self) {
+        self.hot_end = 0;
+        if let Some(top) = self.stack.last()
+            && top.master == Master::Cluster
+            && let Some(cluster_ns) = self.context.cluster_ns
+            && self.context.widths.size == 8
+            && self.checks.is_empty()
+            && matches!(self.state, State::Element)
+        {
+            (self.hot_end, self.hot_ns) = (top.end, cluster_ns);
         }
     }
 

@@ -68,6 +68,22 @@ impl Default for Span {
     }
 }
 
+impl TagDraft {
+    pub(crate) fn at(offset: u64) -> Self {
+        Self { offset, ..Self::default() }
+    }
+
+    /// Takes TagName, TagString or TagBinary.
+    pub(crate) fn take(&mut self, field: Field, span: Span) {
+        if field == Field::TagName {
+            self.name = span;
+        } else {
+            self.value = span;
+            self.binary = field == Field::TagBinary;
+        }
+    }
+}
+
 impl Span {
     fn piece<'a>(&'a self, front: &'a Bytes) -> Piece<'a> {
         match self {
@@ -203,32 +219,33 @@ impl Draft {
     }
 
     pub(crate) fn begin_tag(&mut self, offset: u64) {
-        self.tags.push(TagDraft { offset, ..TagDraft::default() });
+        self.tags.push(TagDraft::at(offset));
     }
 
     /// Takes TagName, TagString or TagBinary.
     pub(crate) fn tag_value(&mut self, field: Field, span: Span) {
         if let Some(tag) = self.tags.last_mut() {
-            if field == Field::TagName {
-                tag.name = span;
-            } else {
-                tag.value = span;
-                tag.binary = field == Field::TagBinary;
-            }
+            tag.take(field, span);
         }
     }
 
     /// The innermost open SimpleTag is complete; false where none is open.
     pub(crate) fn end_tag(&mut self, front: &Bytes) -> bool {
-        let Some(mut tag) = self.tags.pop() else {
-            return false;
-        };
+        let found = self.tags.pop();
+        let any = found.is_some();
+        if let Some(tag) = found {
+            self.finish_tag(tag, front);
+        }
+        any
+    }
+
+    /// This SimpleTag is complete.
+    pub(crate) fn finish_tag(&mut self, mut tag: TagDraft, front: &Bytes) {
         tag.name.fix(front);
         if !tag.binary {
             tag.value.fix(front);
         }
         self.done = tag;
-        true
     }
 
     /// The SimpleTag that was completed last.

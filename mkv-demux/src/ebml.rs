@@ -43,7 +43,7 @@ pub(crate) enum NoHeader {
 }
 
 /// Reads the header at the start of `buf`, of which `room` bytes belong to the parent.
-#[inline]
+#[inline(always)]
 pub(crate) fn header(buf: &[u8], room: u64, widths: Widths) -> Result<Header, NoHeader> {
     match buf.first_chunk().and_then(|window| sound_header(window, room, widths)) {
         Some(header) => Ok(header),
@@ -52,26 +52,48 @@ pub(crate) fn header(buf: &[u8], room: u64, widths: Widths) -> Result<Header, No
 }
 
 /// The header at the start of `window` where nothing is wrong with it: without a loop and with few branches.
-#[inline]
-fn sound_header(window: &[u8; MAX_HEADER_BYTES], room: u64, widths: Widths) -> Option<Header> {
-    let word = u128::from_be_bytes(*window);
-    let id_len = vint_len(window[0]);
-    // Longer ids are for `judged_header`.
-    if id_len > 4 || room < MAX_HEADER_BYTES as u64 {
+#[inline(always)]
+pub(crate) fn sound_header(window: &[u8; MAX_HEADER_BYTES], room: u64, widths: Widths) -> Option<Header> {
+    // Branches on the lengths, which repeat from element to element, let the processor run ahead to the next
+    // header; lengths that are computed would make it wait.
+    let [a, b, c, d, ..] = *window;
+    let (id, rest, id_len) = match a {
+        0x80.. => (u64::from(a), window.get(1..)?, 1),
+        0x40.. => (u64::from(u16::from_be_bytes([a, b])), window.get(2..)?, 2),
+        0x20.. => (u64::from(u32::from_be_bytes([0, a, b, c])), window.get(3..)?, 3),
+        0x10.. => (u64::from(u32::from_be_bytes([a, b, c, d])), window.get(4..)?, 4),
+        _ => return None,
+    };
+    let (size, size_len) = sound_size(rest.first_chunk()?)?;
+    let len = id_len + size_len;
+    if !valid_id(id, id_len) || size_len > widths.size || len as u64 > room {
         return None;
     }
-    let id = (word >> (128 - 8 * id_len)) as u64;
-    let rest = ((word << (8 * id_len)) >> 64) as u64;
-    let size_len = rest.leading_zeros() as usize + 1;
-    if !valid_id(id, id_len) || size_len > widths.size {
-        return None;
-    }
-    let size = (rest << size_len) >> (64 - 7 * size_len);
-    Some(Header { id, len: id_len + size_len, size: (size != data_mask(size_len)).then_some(size) })
+    Some(Header { id, len, size })
+}
+
+/// Value and length of the variable-size integer at the start of `window`; no value means unknown.
+#[inline(always)]
+pub(crate) fn sound_size(window: &[u8; 8]) -> Option<(Option<u64>, usize)> {
+    let [a, b, c, d, ..] = *window;
+    let (size, len) = match a {
+        0x80.. => (u64::from(a & 0x7F), 1),
+        0x40.. => (u64::from(u16::from_be_bytes([a & 0x3F, b])), 2),
+        0x20.. => (u64::from(u32::from_be_bytes([0, a & 0x1F, b, c])), 3),
+        0x10.. => (u64::from(u32::from_be_bytes([a & 0x0F, b, c, d])), 4),
+        1.. => {
+            let len = vint_len(a);
+            (u64::from_be_bytes(*window) >> (64 - 8 * len) & data_mask(len), len)
+        }
+        0 => return None,
+    };
+    Some(((size != data_mask(len)).then_some(size), len))
 }
 
 /// The checks come in a fixed order, each on no more bytes than it needs, so that the answer is the same
 /// however the bytes arrive.
+#[cold]
+#[inline(never)]
 fn judged_header(buf: &[u8], room: u64, widths: Widths) -> Result<Header, NoHeader> {
     let Some(&first) = buf.first() else {
         return Err(NoHeader::Short { need: 1, id: None });

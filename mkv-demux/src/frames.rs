@@ -47,40 +47,33 @@ impl FrameHead {
 impl Demuxer {
     /// The way nearly every frame goes: an unlaced SimpleBlock of a track below 127, sound and all in the
     /// first buffer. Whatever is otherwise gives `None` and is left to [`block`](Self::block).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn block_at_hand(&mut self) -> Option<FrameHead> {
         let room = self.hot_end.checked_sub(self.input.pos())?;
         let (front, at) = (self.input.front(), self.input.at());
-        let [id, window @ ..] = front.get(at..)?.first_chunk::<9>()?;
-        let word = u64::from_be_bytes(*window);
-        let size_len = word.leading_zeros() as usize + 1;
-        if *id != 0xA3 || size_len > self.context.widths.size {
+        let rest = front.get(at..)?;
+        let [0xA3, window @ ..] = rest.first_chunk::<9>()? else {
             return None;
-        }
-        let size = (word << size_len) >> (64 - 7 * size_len);
-        let len = usize::try_from(size).ok()?;
+        };
+        let (size, size_len) = ebml::sound_size(window)?;
+        let len = usize::try_from(size?).ok()?;
         let head = 1 + size_len;
-        if len > self.limits.max_frame_bytes || size == ebml::data_mask(size_len) || len < 4 {
+        let [track, t0, t1, flags] = *rest.get(head..)?.get(..len)?.first_chunk()?;
+        // All of it is there, so that the sum is no more than a buffer's length.
+        let used = head + len;
+        if len > self.limits.max_frame_bytes
+            || used as u64 > room
+            || !(0x81..0xFF).contains(&track)
+            || flags & LACING != 0
+        {
             return None;
         }
-        let end = at.checked_add(head)?.checked_add(len)?;
-        let [track, t0, t1, flags] = *front.get(at + head..end)?.first_chunk()?;
-        if (end - at) as u64 > room || !(0x81..0xFF).contains(&track) || flags & LACING != 0 {
-            return None;
-        }
-        let cluster_ns = self.context.cluster_ns?;
-        let start = at + head + 4;
+        let (start, end) = (at + head + 4, at + used);
         let offset = self.input.base() + start as u64;
-        let timestamp_ns = self.block_time(cluster_ns, i16::from_be_bytes([t0, t1]));
-        self.input.use_up(end - at);
-        Some(FrameHead {
-            track: u64::from(track & 0x7F),
-            timestamp_ns,
-            flags: Flags(flags),
-            offset,
-            start,
-            end,
-        })
+        let timestamp_ns = self.block_time(self.hot_ns, i16::from_be_bytes([t0, t1]));
+        self.input.use_up(used);
+        let (track, flags) = (u64::from(track & 0x7F), Flags(flags));
+        Some(FrameHead { track, timestamp_ns, flags, offset, start, end })
     }
 
     #[inline]
@@ -89,6 +82,7 @@ impl Demuxer {
     }
 
     /// A SimpleBlock, or the Block of a BlockGroup.
+    #[inline(never)]
     pub(crate) fn block(&mut self, header: Header, size: u64, simple: bool) -> Flow {
         let max = self.limits.max_frame_bytes;
         let size = match usize::try_from(size) {

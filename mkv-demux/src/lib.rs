@@ -100,6 +100,7 @@ mod input;
 mod limits;
 mod repeat;
 mod resync;
+mod tags;
 mod text;
 mod walk;
 

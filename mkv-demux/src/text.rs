@@ -71,11 +71,23 @@ pub(crate) enum Fixed {
 /// Judges a string element's payload: it ends at the first zero byte, and broken UTF-8 is replaced.
 #[inline]
 pub(crate) fn fixed(bytes: &[u8]) -> Fixed {
-    // Without a way out in the middle this becomes a few vector instructions.
-    if bytes.iter().fold(true, |plain, byte| plain & (byte.wrapping_sub(1) < 0x7F)) {
-        return Fixed::AsItIs;
-    }
-    unusual(bytes)
+    if plain(bytes) { Fixed::AsItIs } else { unusual(bytes) }
+}
+
+/// Whether all bytes are ASCII and none is zero: eight at a time, the last eight perhaps twice.
+#[inline]
+fn plain(bytes: &[u8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let Some(last) = bytes.last_chunk() else {
+        return bytes.iter().all(|byte| (1..0x80).contains(byte));
+    };
+    // Taking 1 from each byte sets the highest bit of one that was zero.
+    let unusual = |word: &[u8; 8]| {
+        let word = u64::from_ne_bytes(*word);
+        word | word.wrapping_sub(ONES)
+    };
+    let (words, _) = bytes.as_chunks();
+    words.iter().fold(unusual(last), |found, word| found | unusual(word)) & ONES << 7 == 0
 }
 
 #[cold]
@@ -171,6 +183,11 @@ mod tests {
             (b"a\xFFb", "a\u{FFFD}b"),
             (b"a\xFFb\0\xFF", "a\u{FFFD}b"),
             (b"\x7F\x01", "\x7F\x01"),
+            (b"twelve byte\0", "twelve byte"),
+            (b"\0welve bytes", ""),
+            (b"eight\0byt", "eight"),
+            (b"\x80elve bytes", "\u{FFFD}elve bytes"),
+            (b"twelve byte\x80", "twelve byte\u{FFFD}"),
         ] {
             assert_eq!(Text::of(Bytes::copy_from_slice(bytes)), text, "{bytes:?}");
         }

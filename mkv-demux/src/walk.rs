@@ -21,8 +21,20 @@ pub(crate) const MAGIC: [u8; 4] = [0x1A, 0x45, 0xDF, 0xA3];
 pub(crate) const LOOKAHEAD_BYTES: usize = MAX_EBML_HEADER_BYTES + 2 * MAX_HEADER_BYTES;
 
 impl Demuxer {
+    /// Steps until there is something to tell, to wait for or to pass over.
+    pub(crate) fn elements(&mut self) -> Flow {
+        loop {
+            let flow = self.element();
+            let in_cluster = self.stack.last().is_some_and(|top| top.master == Master::Cluster);
+            let go_on = flow == Flow::Go && self.queue.is_empty() && !in_cluster;
+            if !go_on || !matches!(self.state, State::Element) {
+                return flow;
+            }
+        }
+    }
+
     /// One step at the start of an element or the end of a master.
-    pub(crate) fn element(&mut self) -> Flow {
+    fn element(&mut self) -> Flow {
         let Some(top) = self.stack.last().copied() else {
             return self.between_documents();
         };
@@ -55,6 +67,8 @@ impl Demuxer {
             return self.invalid(Some(header.id), "an element reaches past the end of its parent");
         }
         match kind {
+            Kind::Master(Master::SimpleTag) if self.tag_at_hand(header, size, top).is_some() => Flow::Tag,
+            Kind::Master(Master::Tags) if self.lone_tag_at_hand(header, size).is_some() => Flow::Tag,
             Kind::Master(master) => self.open(master, header, pos, top),
             Kind::SimpleBlock | Kind::Block => self.block(header, size, kind == Kind::SimpleBlock),
             Kind::Skip if header.id == ids::CRC_32 && pos == top.body && top.sized => {
@@ -71,6 +85,7 @@ impl Demuxer {
     }
 
     /// Outside every Segment: an EBML header, its Segment, or filling between them.
+    #[inline(never)]
     fn between_documents(&mut self) -> Flow {
         let mut scratch = [0; MAX_HEADER_BYTES];
         let bytes = self.input.peek(&mut scratch);
@@ -157,6 +172,7 @@ impl Demuxer {
     }
 
     /// An element of an upper level ends a Cluster of unknown size; the documents' own are handled before.
+    #[inline(never)]
     fn upper(&mut self, top: Open, id: u64) -> Flow {
         if top.master == Master::Cluster && !top.sized && id != ids::EBML && id != ids::SEGMENT {
             return self.close_top();
@@ -165,6 +181,7 @@ impl Demuxer {
         self.invalid(Some(id), reason)
     }
 
+    #[inline(never)]
     fn open(&mut self, master: Master, header: Header, pos: u64, parent: Open) -> Flow {
         let depth = self.stack.len() + 1;
         if depth > self.limits.max_depth {
@@ -228,6 +245,7 @@ impl Demuxer {
     }
 
     /// The innermost master is over.
+    #[inline(never)]
     fn close_top(&mut self) -> Flow {
         let mismatch = self.mismatch();
         let Some(top) = self.stack.pop() else {
@@ -254,10 +272,13 @@ impl Demuxer {
             Master::BlockGroup => self.end_group(),
             _ => {}
         }
-        self.queue.extend(mismatch.map(Event::ChecksumMismatch));
+        if let Some(mismatch) = mismatch {
+            self.queue.push_back(Event::ChecksumMismatch(mismatch));
+        }
         flow
     }
 
+    #[inline(never)]
     fn uint(&mut self, field: Field, header: Header, size: u64) -> Flow {
         if size > 8 {
             return self.invalid(Some(header.id), format!("a number of {size} bytes, at most 8"));
@@ -301,6 +322,7 @@ impl Demuxer {
         }
     }
 
+    #[inline(never)]
     fn float(&mut self, field: Field, header: Header, size: u64) -> Flow {
         if !matches!(size, 0 | 4 | 8) {
             return self.invalid(Some(header.id), format!("a float of {size} bytes, not 0, 4 or 8"));
@@ -316,6 +338,7 @@ impl Demuxer {
         Flow::Go
     }
 
+    #[inline(never)]
     fn date(&mut self, header: Header, size: u64) -> Flow {
         if !matches!(size, 0 | 8) {
             return self.invalid(Some(header.id), format!("a date of {size} bytes, not 0 or 8"));
@@ -344,6 +367,7 @@ impl Demuxer {
     }
 
     /// A string or binary value.
+    #[inline(never)]
     fn buffered_value(&mut self, field: Field, header: Header, size: u64, is_text: bool) -> Flow {
         let max = self.limits.max_element_bytes;
         let size = match usize::try_from(size) {
@@ -376,7 +400,13 @@ impl Demuxer {
         Flow::Go
     }
 
+    #[inline(never)]
     pub(crate) fn skip(&mut self, header: Header, size: u64) -> Flow {
+        let here = self.input.rest().len().saturating_sub(header.len);
+        if let Some(size) = usize::try_from(size).ok().filter(|size| *size < here) {
+            self.advance(header.len + size);
+            return Flow::Go;
+        }
         let start = self.input.pos();
         self.advance(header.len);
         let until = self.input.pos().saturating_add(size);
@@ -384,10 +414,14 @@ impl Demuxer {
         Flow::Go
     }
 
+    #[cold]
+    #[inline(never)]
     pub(crate) fn invalid(&mut self, id: Option<u64>, reason: impl Into<String>) -> Flow {
         self.damage(id, ErrorKind::InvalidElement { reason: reason.into() })
     }
 
+    #[cold]
+    #[inline(never)]
     pub(crate) fn limit(&mut self, id: u64, limit: &'static str, value: u64, max: usize) -> Flow {
         self.damage(Some(id), ErrorKind::LimitExceeded { limit, value, max: max as u64 })
     }

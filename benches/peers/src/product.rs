@@ -1,0 +1,61 @@
+//! `mkv-demux` in its ways of use.
+
+use bytes::{Bytes, BytesMut};
+use mkv_demux::{Demuxer, Event, EventRef};
+
+use crate::Seen;
+
+fn poll(demuxer: &mut Demuxer, seen: &mut Seen) {
+    while let Some(event) = demuxer.poll().expect("sound") {
+        match event {
+            Event::Frame(frame) => {
+                seen.frame(frame.track, frame.timestamp_ns / 1_000_000, &frame.data);
+            }
+            Event::Tag(tag) => seen.value(tag.name.as_bytes()),
+            Event::Track(track) => seen.value(track.name.as_deref().unwrap_or_default().as_bytes()),
+            _ => {}
+        }
+    }
+}
+
+fn poll_ref(demuxer: &mut Demuxer, seen: &mut Seen) {
+    while let Some(event) = demuxer.poll_ref().expect("sound") {
+        match event {
+            EventRef::Frame(frame) => seen.frame(frame.track, frame.timestamp_ns / 1_000_000, frame.data),
+            EventRef::Tag(tag) => seen.value(tag.name().as_bytes()),
+            EventRef::Track(track) => seen.value(track.name.as_deref().unwrap_or_default().as_bytes()),
+            _ => {}
+        }
+    }
+}
+
+fn run(pieces: impl Iterator<Item = Bytes>, poll: impl Fn(&mut Demuxer, &mut Seen)) -> Seen {
+    let (mut demuxer, mut seen) = (Demuxer::new(), Seen::default());
+    for piece in pieces {
+        demuxer.feed(piece);
+        poll(&mut demuxer, &mut seen);
+    }
+    demuxer.finish();
+    poll(&mut demuxer, &mut seen);
+    seen
+}
+
+/// Frames borrowed from pieces that are there already.
+pub fn lent(pieces: &[Bytes]) -> Seen {
+    run(pieces.iter().cloned(), poll_ref)
+}
+
+/// Frames as `Bytes`, slices of pieces that are there already.
+pub fn sliced(pieces: &[Bytes]) -> Seen {
+    run(pieces.iter().cloned(), poll)
+}
+
+/// As [`lent`], and each piece is received by a copy first.
+pub fn lent_received(bytes: &[u8], piece: usize) -> Seen {
+    run(bytes.chunks(piece).map(|piece| BytesMut::from(piece).freeze()), poll_ref)
+}
+
+/// As [`sliced`], and each piece is received by a copy first.
+pub fn received(bytes: &[u8], piece: usize) -> Seen {
+    run(bytes.chunks(piece).map(|piece| BytesMut::from(piece).freeze()), poll)
+}
