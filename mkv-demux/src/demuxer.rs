@@ -206,7 +206,7 @@ impl Demuxer {
     #[inline]
     pub fn poll(&mut self) -> Result<Option<Event>, Error> {
         if let Some(head) = self.block_at_hand() {
-            return Ok(Some(Event::Frame(head.of(self.input.front()).into_owned())));
+            return Ok(Some(Event::Frame(head.cut_from(self.input.front()))));
         }
         self.poll_slowly()
     }
@@ -236,7 +236,7 @@ impl Demuxer {
     /// # Errors
     ///
     /// As [`poll`](Self::poll).
-    #[inline]
+    #[inline(always)]
     pub fn poll_ref(&mut self) -> Result<Option<EventRef<'_>>, Error> {
         if let Some(head) = self.block_at_hand() {
             return Ok(Some(EventRef::Frame(head.of(self.input.front()))));
@@ -244,15 +244,17 @@ impl Demuxer {
         self.poll_ref_slowly()
     }
 
+    #[inline(never)]
     fn poll_slowly(&mut self) -> Result<Option<Event>, Error> {
         Ok(match self.look()? {
-            Some(Found::Frame(head)) => Some(Event::Frame(head.of(self.input.front()).into_owned())),
+            Some(Found::Frame(head)) => Some(Event::Frame(head.cut_from(self.input.front()))),
             Some(Found::Tag) => Some(Event::Tag(self.draft.tag(self.input.front()).into_owned())),
             Some(Found::Queued) => self.queue.pop_front(),
             None => None,
         })
     }
 
+    #[inline(never)]
     fn poll_ref_slowly(&mut self) -> Result<Option<EventRef<'_>>, Error> {
         Ok(match self.look()? {
             Some(Found::Frame(head)) => Some(EventRef::Frame(head.of(self.input.front()))),
@@ -269,6 +271,7 @@ impl Demuxer {
     }
 
     /// Goes on to the next event.
+    #[inline(always)]
     fn look(&mut self) -> Result<Option<Found>, Error> {
         loop {
             if !self.queue.is_empty() {
@@ -282,6 +285,9 @@ impl Demuxer {
             self.heat();
             if let Some(head) = self.block_at_hand() {
                 return Ok(Some(Found::Frame(head)));
+            }
+            if self.tags_at_hand().is_some() {
+                return Ok(Some(Found::Tag));
             }
             if self.input.end() < self.wait_until && !self.finished {
                 return Ok(self.pause());

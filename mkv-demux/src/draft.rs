@@ -49,10 +49,10 @@ struct EncodingDraft {
 
 #[derive(Debug, Default)]
 pub(crate) struct TagDraft {
-    offset: u64,
-    name: Span,
-    value: Span,
-    binary: bool,
+    pub(crate) offset: u64,
+    pub(crate) name: Span,
+    pub(crate) value: Span,
+    pub(crate) binary: bool,
 }
 
 /// Bytes of the stream: where they are in the input's first buffer, until that is left behind.
@@ -102,6 +102,7 @@ impl Span {
     }
 
     /// Makes it text.
+    #[inline]
     fn fix(&mut self, front: &Bytes) {
         match (fixed(self.piece(front).bytes), &mut *self) {
             (Fixed::AsItIs, _) => {}
@@ -240,6 +241,7 @@ impl Draft {
     }
 
     /// This SimpleTag is complete.
+    #[inline(always)]
     pub(crate) fn finish_tag(&mut self, mut tag: TagDraft, front: &Bytes) {
         tag.name.fix(front);
         if !tag.binary {

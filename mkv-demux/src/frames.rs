@@ -42,6 +42,22 @@ impl FrameHead {
             source: front,
         }
     }
+
+    #[inline(always)]
+    pub(crate) fn cut_from(self, front: &Bytes) -> Frame {
+        Frame {
+            data: front.slice(self.start..self.end),
+            track: self.track,
+            timestamp_ns: self.timestamp_ns,
+            duration_ns: None,
+            keyframe: self.flags.keyframe(),
+            invisible: self.flags.invisible(),
+            discardable: self.flags.discardable(),
+            lace_index: 0,
+            lace_count: 1,
+            offset: self.offset,
+        }
+    }
 }
 
 impl Demuxer {

@@ -2,7 +2,7 @@
 //!
 //! It must never judge: whatever is otherwise is left to the element walk.
 
-use crate::demuxer::{Demuxer, Open};
+use crate::demuxer::{Demuxer, Open, State};
 use crate::draft::{Span, TagDraft};
 use crate::ebml::{self, Header};
 use crate::ids::{self, Field, Kind, Master};
@@ -25,16 +25,29 @@ impl Demuxer {
         self.whole_tag(at, header.len, end, self.stack.len())
     }
 
-    /// Reads the Tags element at the front at one go where it holds a single Tag with a single SimpleTag, as
-    /// all those of a GetMedia stream do.
-    pub(crate) fn lone_tag_at_hand(&mut self, header: Header, size: u64) -> Option<()> {
+    /// Reads the Tags element at the front, a child of the Segment, at one go where it holds a single Tag with
+    /// a single SimpleTag, as all those of a GetMedia stream do.
+    #[inline]
+    pub(crate) fn tags_at_hand(&mut self) -> Option<()> {
+        let top = self.stack.last()?;
         let at = self.input.at();
-        let end = end_of(at, header.len, size)?;
-        let tag_at = at + header.len;
+        let [0x12, 0x54, 0xC3, 0x67, window @ ..] = self.input.front().get(at..)?.first_chunk::<12>()? else {
+            return None;
+        };
+        if top.master != Master::Segment || !matches!(self.state, State::Element) {
+            return None;
+        }
+        let (size, size_len) = ebml::sound_size(window)?;
+        let tag_at = at + 4 + size_len;
+        let end = tag_at.checked_add(usize::try_from(size?).ok()?)?;
+        if size_len > self.context.widths.size || (end - at) as u64 > top.end - self.input.pos() {
+            return None;
+        }
         let simple_at = self.only_child(tag_at, end, TAG)?;
         let body_at = self.only_child(simple_at, end, SIMPLE_TAG)?;
+        self.whole_tag(simple_at, body_at - simple_at, end, self.stack.len() + 2)?;
         self.draft.uids.clear();
-        self.whole_tag(simple_at, body_at - simple_at, end, self.stack.len() + 2)
+        Some(())
     }
 
     /// Where the content of the element at `at` begins, if it is one of `id` that lasts until `end`.
@@ -67,7 +80,7 @@ impl Demuxer {
         {
             return None;
         }
-        let mut tag = TagDraft::at(self.input.base() + at as u64);
+        let offset = self.input.base() + at as u64;
         let mut here = at + head;
         // A name and then a string, as all those of a GetMedia stream.
         if let Some((name, len)) = self.child(here, TAG_NAME)
@@ -75,10 +88,14 @@ impl Demuxer {
             && value.checked_add(value_len)? == end
             && len.max(value_len) <= self.limits.max_element_bytes
         {
-            tag.take(Field::TagName, Span::Front { start: name, len });
-            tag.take(Field::TagString, Span::Front { start: value, len: value_len });
-            here = end;
+            let (name, value) =
+                (Span::Front { start: name, len }, Span::Front { start: value, len: value_len });
+            self.draft.finish_tag(TagDraft { offset, name, value, binary: false }, self.input.front());
+            self.context.tag_bytes = spent;
+            self.input.use_up(end - self.input.at());
+            return Some(());
         }
+        let mut tag = TagDraft::at(offset);
         while here < end {
             let room = (end - here) as u64;
             let child = ebml::header(front.get(here..)?, room, self.context.widths).ok()?;

@@ -25,8 +25,12 @@ impl Demuxer {
     pub(crate) fn elements(&mut self) -> Flow {
         loop {
             let flow = self.element();
-            let in_cluster = self.stack.last().is_some_and(|top| top.master == Master::Cluster);
-            let go_on = flow == Flow::Go && self.queue.is_empty() && !in_cluster;
+            // Blocks and tags at hand are taken without coming here.
+            let at_hand = match self.stack.last() {
+                Some(top) => matches!(top.master, Master::Segment | Master::Cluster),
+                None => false,
+            };
+            let go_on = flow == Flow::Go && self.queue.is_empty() && !at_hand;
             if !go_on || !matches!(self.state, State::Element) {
                 return flow;
             }
@@ -68,7 +72,6 @@ impl Demuxer {
         }
         match kind {
             Kind::Master(Master::SimpleTag) if self.tag_at_hand(header, size, top).is_some() => Flow::Tag,
-            Kind::Master(Master::Tags) if self.lone_tag_at_hand(header, size).is_some() => Flow::Tag,
             Kind::Master(master) => self.open(master, header, pos, top),
             Kind::SimpleBlock | Kind::Block => self.block(header, size, kind == Kind::SimpleBlock),
             Kind::Skip if header.id == ids::CRC_32 && pos == top.body && top.sized => {

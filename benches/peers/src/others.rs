@@ -69,7 +69,7 @@ impl MatroskaEventHandler for Shared {
     fn frame_encountered(&mut self, frame: MatroskaFrame) {
         let mut seen = self.0.get();
         for data in &frame.buffers {
-            seen.frame(frame.track_number as u64, (frame.timecode_nanoseconds / 1_000_000) as i64, data);
+            seen.frame(frame.track_number as u64, frame.timecode_nanoseconds as i64, data);
         }
         self.0.set(seen);
     }

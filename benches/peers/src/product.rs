@@ -7,9 +7,9 @@ use crate::Seen;
 
 fn poll(demuxer: &mut Demuxer, seen: &mut Seen) {
     while let Some(event) = demuxer.poll().expect("sound") {
-        match event {
+        match &event {
             Event::Frame(frame) => {
-                seen.frame(frame.track, frame.timestamp_ns / 1_000_000, &frame.data);
+                seen.frame(frame.track, frame.timestamp_ns, &frame.data);
             }
             Event::Tag(tag) => seen.value(tag.name.as_bytes()),
             Event::Track(track) => seen.value(track.name.as_deref().unwrap_or_default().as_bytes()),
@@ -21,7 +21,21 @@ fn poll(demuxer: &mut Demuxer, seen: &mut Seen) {
 fn poll_ref(demuxer: &mut Demuxer, seen: &mut Seen) {
     while let Some(event) = demuxer.poll_ref().expect("sound") {
         match event {
-            EventRef::Frame(frame) => seen.frame(frame.track, frame.timestamp_ns / 1_000_000, frame.data),
+            EventRef::Frame(frame) => seen.frame(frame.track, frame.timestamp_ns, frame.data),
+            EventRef::Tag(tag) => seen.value(tag.name().as_bytes()),
+            EventRef::Track(track) => seen.value(track.name.as_deref().unwrap_or_default().as_bytes()),
+            _ => {}
+        }
+    }
+}
+
+/// Frames are made `Bytes`, the rest is borrowed.
+fn poll_kept(demuxer: &mut Demuxer, seen: &mut Seen) {
+    while let Some(event) = demuxer.poll_ref().expect("sound") {
+        match event {
+            EventRef::Frame(frame) => {
+                seen.frame(frame.track, frame.timestamp_ns, &frame.to_bytes());
+            }
             EventRef::Tag(tag) => seen.value(tag.name().as_bytes()),
             EventRef::Track(track) => seen.value(track.name.as_deref().unwrap_or_default().as_bytes()),
             _ => {}
@@ -58,4 +72,14 @@ pub fn lent_received(bytes: &[u8], piece: usize) -> Seen {
 /// As [`sliced`], and each piece is received by a copy first.
 pub fn received(bytes: &[u8], piece: usize) -> Seen {
     run(bytes.chunks(piece).map(|piece| BytesMut::from(piece).freeze()), poll)
+}
+
+/// As [`received`], but all except the frames is borrowed.
+pub fn kept_received(bytes: &[u8], piece: usize) -> Seen {
+    run(bytes.chunks(piece).map(|piece| BytesMut::from(piece).freeze()), poll_kept)
+}
+
+/// Frames as `Bytes`, slices of pieces that are there already; the rest is borrowed.
+pub fn kept(pieces: &[Bytes]) -> Seen {
+    run(pieces.iter().cloned(), poll_kept)
 }
