@@ -85,6 +85,12 @@ pub(crate) struct Open {
     pub(crate) sized: bool,
 }
 
+impl Open {
+    pub(crate) fn unsized_segment(start: u64, body: u64) -> Self {
+        Self { master: Master::Segment, start, body, end: u64::MAX, sized: false }
+    }
+}
+
 /// What the open document has said that later elements depend on.
 #[derive(Debug)]
 pub(crate) struct Context {

@@ -10,7 +10,9 @@ use bytes::Bytes;
 
 use crate::demuxer::{Demuxer, Flow, Open, State};
 use crate::draft::Span;
-use crate::ebml::{self, Header, MAX_EBML_HEADER_BYTES, MAX_HEADER_BYTES, NoDocument, NoHeader, Widths};
+use crate::ebml::{
+    self, DocumentHeader, Header, MAX_EBML_HEADER_BYTES, MAX_HEADER_BYTES, NoDocument, NoHeader, Widths,
+};
 use crate::event::{Cluster, Document, Event};
 use crate::ids::{self, Field, Kind, Master};
 use crate::{Error, ErrorKind, Text};
@@ -108,7 +110,7 @@ impl Demuxer {
             self.started = true;
         }
         if self.pending.is_none() && bytes.starts_with(&MAGIC) {
-            return self.document_header();
+            return self.repeated_start().unwrap_or_else(|| self.document_header());
         }
         let header = match ebml::header(bytes, u64::MAX, widths) {
             Ok(header) => header,
@@ -157,21 +159,26 @@ impl Demuxer {
             return self.invalid(Some(header.id), "a Segment without its EBML header");
         };
         self.advance(header.len);
+        let body = self.input.pos();
+        let open = match header.size {
+            None => Open::unsized_segment(start, body),
+            Some(size) => {
+                Open { master: Master::Segment, start, body, end: body.saturating_add(size), sized: true }
+            }
+        };
+        self.begin_start(offset, document, &open);
+        self.open_segment(offset, document, open);
+        Flow::Go
+    }
+
+    /// A document begins whose EBML header stood at `offset`.
+    pub(crate) fn open_segment(&mut self, offset: u64, document: DocumentHeader, open: Open) {
         let index = self.next_index;
         self.next_index += 1;
         self.document = Some(index);
         self.context.widths = document.widths;
-        let end = header.size.map(|size| self.input.pos().saturating_add(size));
-        let open = Open {
-            master: Master::Segment,
-            start,
-            body: self.input.pos(),
-            end: end.unwrap_or(u64::MAX),
-            sized: end.is_some(),
-        };
         self.stack.push(open);
         self.queue.push_back(Event::Document(Document { index, offset, doc_type: document.doc_type }));
-        Flow::Go
     }
 
     /// An element of an upper level ends a Cluster of unknown size; the documents' own are handled before.
