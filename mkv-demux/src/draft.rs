@@ -4,6 +4,8 @@
 //! copied, since those are kept over many documents; those of tags are left where they lie. It must never
 //! know the order of elements; defaults are those of RFC 9559.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use crate::Text;
@@ -11,7 +13,7 @@ use crate::borrowed::{Piece, TagRef};
 use crate::event::VideoSettings;
 use crate::event::{AudioSettings, ContentEncoding, Frame, SegmentInfo, Track, TrackKind};
 use crate::ids::Field;
-use crate::text::{Fixed, fixed};
+use crate::text::{Fixed, fixed, plain};
 
 /// `TimestampScale` where the element is missing (RFC 9559 section 5.1.2.9).
 pub(crate) const DEFAULT_TIMESTAMP_SCALE_NS: u64 = 1_000_000;
@@ -102,7 +104,6 @@ impl Span {
     }
 
     /// Makes it text.
-    #[inline]
     fn fix(&mut self, front: &Bytes) {
         match (fixed(self.piece(front).bytes), &mut *self) {
             (Fixed::AsItIs, _) => {}
@@ -241,13 +242,34 @@ impl Draft {
     }
 
     /// This SimpleTag is complete.
-    #[inline(always)]
     pub(crate) fn finish_tag(&mut self, mut tag: TagDraft, front: &Bytes) {
         tag.name.fix(front);
         if !tag.binary {
             tag.value.fix(front);
         }
         self.done = tag;
+    }
+
+    /// A SimpleTag is complete whose name and string lie here in the input's first buffer.
+    #[inline]
+    pub(crate) fn done_in_front(
+        &mut self,
+        offset: u64,
+        name: Range<usize>,
+        value: Range<usize>,
+        front: &Bytes,
+    ) {
+        let (n, v) = (name.len(), value.len());
+        let texts = front.get(name.clone()).zip(front.get(value.clone()));
+        let done = &mut self.done;
+        done.offset = offset;
+        done.binary = false;
+        done.name = Span::Front { start: name.start, len: n };
+        done.value = Span::Front { start: value.start, len: v };
+        if !texts.is_some_and(|(name, value)| plain(name) & plain(value)) {
+            done.name.fix(front);
+            done.value.fix(front);
+        }
     }
 
     /// The SimpleTag that was completed last.

@@ -88,9 +88,7 @@ impl Demuxer {
             && value.checked_add(value_len)? == end
             && len.max(value_len) <= self.limits.max_element_bytes
         {
-            let (name, value) =
-                (Span::Front { start: name, len }, Span::Front { start: value, len: value_len });
-            self.draft.finish_tag(TagDraft { offset, name, value, binary: false }, self.input.front());
+            self.draft.done_in_front(offset, name..name + len, value..end, self.input.front());
             self.context.tag_bytes = spent;
             self.input.use_up(end - self.input.at());
             return Some(());

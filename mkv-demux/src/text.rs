@@ -76,7 +76,7 @@ pub(crate) fn fixed(bytes: &[u8]) -> Fixed {
 
 /// Whether all bytes are ASCII and none is zero: eight at a time, the last eight perhaps twice.
 #[inline]
-fn plain(bytes: &[u8]) -> bool {
+pub(crate) fn plain(bytes: &[u8]) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let Some(last) = bytes.last_chunk() else {
         return bytes.iter().all(|byte| (1..0x80).contains(byte));
