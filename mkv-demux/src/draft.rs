@@ -313,8 +313,12 @@ impl Draft {
         }
     }
 
-    /// Takes a float; `None` is an empty element.
+    /// Takes a float; `None` is an empty element. All of these are greater than 0 by the specification, so
+    /// that infinity, what is no number and what is below say nothing.
     pub(crate) fn float(&mut self, field: Field, value: Option<f64>) {
+        if value.is_some_and(|value| !(value.is_finite() && value >= 0.0)) {
+            return;
+        }
         if field == Field::Duration {
             if let Some(info) = &mut self.info {
                 info.duration = Some(value.unwrap_or(0.0));

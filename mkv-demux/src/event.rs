@@ -58,7 +58,7 @@ pub struct SegmentInfo {
     pub uuid: Option<[u8; 16]>,
     /// `TimestampScale` in nanoseconds per tick; 1,000,000 where the element is missing.
     pub timestamp_scale_ns: u64,
-    /// `Duration` in ticks.
+    /// `Duration` in ticks; not where it is no number, infinite or negative.
     pub duration: Option<f64>,
     /// `DateUTC` in nanoseconds since 2001-01-01T00:00:00 UTC.
     pub date_utc_ns: Option<i64>,
