@@ -92,6 +92,8 @@ mod checksum;
 mod demuxer;
 mod draft;
 mod ebml;
+#[cfg(test)]
+mod elements;
 mod error;
 mod event;
 mod frames;

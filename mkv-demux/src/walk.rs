@@ -257,13 +257,16 @@ impl Demuxer {
     /// The innermost master is over.
     #[inline(never)]
     fn close_top(&mut self) -> Flow {
-        let mismatch = self.mismatch();
+        let mut mismatch = self.mismatch();
         let Some(top) = self.stack.pop() else {
             return Flow::Go;
         };
         let mut flow = Flow::Go;
         match top.master {
-            Master::Segment => self.end_document(self.input.pos()),
+            Master::Segment => {
+                self.queue.extend(mismatch.take().map(Event::ChecksumMismatch));
+                self.end_document(self.input.pos());
+            }
             Master::Info => {
                 if let Some(info) = self.draft.info.take().map(Arc::new) {
                     self.context.scale_to(&info);
