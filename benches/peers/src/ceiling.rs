@@ -125,8 +125,8 @@ impl Push {
                     at = start + len;
                 }
                 // The EBML header, Segment, Info, Tracks, TrackEntry, Audio, Tags, Tag, SimpleTag, Cluster.
-                0x1A45_DFA3 | 0x1853_8067 | 0x1549_A966 | 0x1654_AE6B | 0xAE | 0xE1 | 0x1254_C367 | 0x7373
-                | 0x67C8 | 0x1F43_B675 => at = start,
+                0x1A45_DFA3 | 0x1853_8067 | 0x1549_A966 | 0x1654_AE6B | 0xAE | 0xE1 | 0x1254_C367
+                | 0x7373 | 0x67C8 | 0x1F43_B675 => at = start,
                 _ => {
                     let Some(value) = bytes.get(start..start + len) else {
                         return at;

@@ -8,7 +8,15 @@
 //! Everyone counts frames and bytes and touches track, time and first payload byte of each; the rows take
 //! turns in rounds, since times on a shared machine drift. Believe ratios, not nanoseconds.
 
+#[cfg(test)]
+mod agree;
 mod ceiling;
+#[cfg(test)]
+#[path = "../../../mkv-demux/tests/common/mod.rs"]
+mod common;
+#[cfg(test)]
+#[path = "../../../mkv-demux/tests/generate/mod.rs"]
+mod generate;
 mod memory;
 mod others;
 mod product;
@@ -151,7 +159,8 @@ fn instructions(names: &[String]) {
             .expect("valgrind is installed");
         let text = String::from_utf8_lossy(&out.stderr).into_owned();
         let line = text.lines().find(|line| line.contains("refs:")).expect("a count");
-        let digits: String = line.rsplit(':').next().unwrap_or("").chars().filter(char::is_ascii_digit).collect();
+        let digits: String =
+            line.rsplit(':').next().unwrap_or("").chars().filter(char::is_ascii_digit).collect();
         digits.parse::<f64>().expect("a number")
     };
     println!("\n{:44}{:>9}{:>9}", "instructions a frame", "KVS", "single");
@@ -194,7 +203,11 @@ fn main() {
             table("GetMedia, 1 GiB, 64 KiB pieces", Data::new(stream::kvs(1024 * MIB), 64 * 1024), names, 5);
         }
         Some("tiny") => {
-            let rows = [&["mkv-demux: borrowed, p", "mkv-demux: sliced, p", "mkv 0", "ebml-it"].map(String::from), names].concat();
+            let rows = [
+                &["mkv-demux: borrowed, p", "mkv-demux: sliced, p", "mkv 0", "ebml-it"].map(String::from),
+                names,
+            ]
+            .concat();
             for piece in [1, 7, 188, 4096] {
                 let data = Data::new(stream::kvs(2 * MIB), piece);
                 table(&format!("GetMedia, pieces of {piece}"), data, &rows, 5);

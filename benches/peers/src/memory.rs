@@ -44,10 +44,8 @@ pub fn report() {
         let stream = stream::kvs(mib << 20);
         let piece = 64 * 1024;
         let bytes = &stream.bytes;
-        let pieces: Vec<_> = (0..bytes.len())
-            .step_by(piece)
-            .map(|at| bytes.slice(at..bytes.len().min(at + piece)))
-            .collect();
+        let pieces: Vec<_> =
+            (0..bytes.len()).step_by(piece).map(|at| bytes.slice(at..bytes.len().min(at + piece))).collect();
         let mut count = |name: &str, run: &dyn Fn()| {
             HELD.store(0, Relaxed);
             MOST.store(0, Relaxed);

@@ -142,7 +142,8 @@ pub fn symphonia(stream: &Stream) -> Seen {
     for document in documents(stream) {
         let source =
             MediaSourceStream::new(Box::new(Cursor::new(document)), MediaSourceStreamOptions::default());
-        let Ok(mut reader) = symphonia_format_mkv::MkvReader::try_new(source, FormatOptions::default()) else {
+        let Ok(mut reader) = symphonia_format_mkv::MkvReader::try_new(source, FormatOptions::default())
+        else {
             continue;
         };
         while let Ok(Some(packet)) = reader.next_packet() {

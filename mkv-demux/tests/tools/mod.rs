@@ -83,10 +83,7 @@ fn tool(name: &str, args: &[&str]) -> Option<Output> {
     match Command::new(name).args(args).env("LC_ALL", "C.UTF-8").stdin(Stdio::null()).output() {
         Ok(output) => Some(output),
         Err(error) => {
-            assert!(
-                std::env::var("CI").is_ok_and(|ci| ci != "true") || std::env::var("CI").is_err(),
-                "{name}: {error}"
-            );
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "{name}: {error}");
             eprintln!("note: {name} is not installed, nothing is compared with it");
             None
         }
