@@ -6,14 +6,14 @@ use mkv_demux::{Demuxer, Event, EventRef};
 use crate::Seen;
 
 fn poll(demuxer: &mut Demuxer, seen: &mut Seen) {
-    while let Some(event) = demuxer.poll().expect("sound") {
-        match &event {
-            Event::Frame(frame) => {
-                seen.frame(frame.track, frame.timestamp_ns, &frame.data);
-            }
-            Event::Tag(tag) => seen.value(tag.name.as_bytes()),
-            Event::Track(track) => seen.value(track.name.as_deref().unwrap_or_default().as_bytes()),
-            _ => {}
+    loop {
+        match demuxer.poll() {
+            Ok(Some(Event::Frame(frame))) => seen.frame(frame.track, frame.timestamp_ns, &frame.data),
+            Ok(Some(Event::Tag(tag))) => seen.value(tag.name.as_bytes()),
+            Ok(Some(Event::Track(track))) => seen.value(track.name.as_deref().unwrap_or_default().as_bytes()),
+            Ok(Some(_)) => {}
+            Ok(None) => break,
+            Err(error) => panic!("{error}"),
         }
     }
 }
