@@ -7,6 +7,9 @@ use crate::ebml::{be, data_mask, vint_len};
 /// Longest head: 8 bytes of track number, 2 of time, 1 of flags.
 pub(crate) const MAX_HEAD_BYTES: usize = 11;
 
+/// The flags that say how a block is laced.
+pub(crate) const LACING: u8 = 0x06;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lacing {
     None,
@@ -23,30 +26,34 @@ pub(crate) struct Head {
     pub(crate) track: u64,
     /// Ticks relative to the Cluster's Timestamp.
     pub(crate) time: i16,
-    flags: u8,
+    pub(crate) flags: Flags,
 }
 
-impl Head {
+/// The last byte of a block's head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Flags(pub(crate) u8);
+
+impl Flags {
     /// Keyframe flag; meant for SimpleBlocks only.
     #[inline]
     pub(crate) fn keyframe(self) -> bool {
-        self.flags & 0x80 != 0
+        self.0 & 0x80 != 0
     }
 
     #[inline]
     pub(crate) fn invisible(self) -> bool {
-        self.flags & 0x08 != 0
+        self.0 & 0x08 != 0
     }
 
     /// Discardable flag; meant for SimpleBlocks only.
     #[inline]
     pub(crate) fn discardable(self) -> bool {
-        self.flags & 0x01 != 0
+        self.0 & 0x01 != 0
     }
 
     #[inline]
     pub(crate) fn lacing(self) -> Lacing {
-        match self.flags & 0x06 {
+        match self.0 & LACING {
             0 => Lacing::None,
             2 => Lacing::Xiph,
             4 => Lacing::Fixed,
@@ -72,7 +79,7 @@ pub(crate) fn head(payload: &[u8]) -> Result<Head, &'static str> {
     if track == 0 || track == data_mask(number_len) {
         return Err("not a track number");
     }
-    Ok(Head { len: number_len + 3, track, time: i16::from_be_bytes([t0, t1]), flags })
+    Ok(Head { len: number_len + 3, track, time: i16::from_be_bytes([t0, t1]), flags: Flags(flags) })
 }
 
 /// Reads a lace: `bytes` starts behind the head, and `len` bytes of the block are left there. Puts the
@@ -202,7 +209,7 @@ mod tests {
     fn heads() {
         let h = head(&[0x81, 0xFF, 0xFE, 0x89]).unwrap();
         assert_eq!((h.len, h.track, h.time), (4, 1, -2));
-        assert!(h.keyframe() && h.invisible() && h.discardable());
+        assert!(h.flags.keyframe() && h.flags.invisible() && h.flags.discardable());
         assert_eq!(head(&[0x40, 0x02, 0, 1, 0]).unwrap().track, 2);
         assert!(head(&[0x80, 0, 0, 0]).is_err(), "track 0");
         assert!(head(&[0x81, 0, 0]).is_err(), "too short");

@@ -1,13 +1,19 @@
 //! What is being put together: Info, a TrackEntry, the SimpleTags that are open, a BlockGroup.
 //!
-//! Each is filled value by value and handed out when its element ends. It must never know offsets or the
-//! order of elements; defaults are those of RFC 9559.
+//! Each is filled value by value and handed out when its element ends. Texts of Info and of tracks are
+//! copied, since those are kept over many documents; those of tags are left where they lie. It must never
+//! know the order of elements; defaults are those of RFC 9559.
+
+use std::ops::Range;
 
 use bytes::Bytes;
 
+use crate::Text;
+use crate::borrowed::{Piece, TagRef};
 use crate::event::VideoSettings;
-use crate::event::{AudioSettings, ContentEncoding, Frame, SegmentInfo, Tag, TagValue, Track, TrackKind};
+use crate::event::{AudioSettings, ContentEncoding, Frame, SegmentInfo, Track, TrackKind};
 use crate::ids::Field;
+use crate::text::{Fixed, fixed, plain};
 
 /// `TimestampScale` where the element is missing (RFC 9559 section 5.1.2.9).
 pub(crate) const DEFAULT_TIMESTAMP_SCALE_NS: u64 = 1_000_000;
@@ -19,6 +25,8 @@ pub(crate) struct Draft {
     pub(crate) track: Option<TrackDraft>,
     /// The open SimpleTags, the innermost last.
     pub(crate) tags: Vec<TagDraft>,
+    /// The SimpleTag that is complete.
+    done: TagDraft,
     /// `TagTrackUID`s of the open Tag.
     pub(crate) uids: Vec<u64>,
     pub(crate) group: Group,
@@ -27,7 +35,7 @@ pub(crate) struct Draft {
 #[derive(Debug)]
 pub(crate) struct TrackDraft {
     track: Track,
-    bcp47: Option<String>,
+    bcp47: Option<Text>,
     encodings: Vec<EncodingDraft>,
 }
 
@@ -41,11 +49,69 @@ struct EncodingDraft {
     settings: Bytes,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct TagDraft {
-    offset: u64,
-    name: String,
-    value: TagValue,
+    pub(crate) offset: u64,
+    pub(crate) name: Span,
+    pub(crate) value: Span,
+    pub(crate) binary: bool,
+}
+
+/// Bytes of the stream: where they are in the input's first buffer, until that is left behind.
+#[derive(Debug)]
+pub(crate) enum Span {
+    Front { start: usize, len: usize },
+    Held(Bytes),
+}
+
+impl Default for Span {
+    fn default() -> Self {
+        Self::Front { start: 0, len: 0 }
+    }
+}
+
+impl TagDraft {
+    pub(crate) fn at(offset: u64) -> Self {
+        Self { offset, ..Self::default() }
+    }
+
+    /// Takes TagName, TagString or TagBinary.
+    pub(crate) fn take(&mut self, field: Field, span: Span) {
+        if field == Field::TagName {
+            self.name = span;
+        } else {
+            self.value = span;
+            self.binary = field == Field::TagBinary;
+        }
+    }
+}
+
+impl Span {
+    fn piece<'a>(&'a self, front: &'a Bytes) -> Piece<'a> {
+        match self {
+            Self::Front { start, len } => {
+                let bytes = front.get(*start..*start + *len).unwrap_or_default();
+                Piece { bytes, source: front }
+            }
+            Self::Held(bytes) => Piece { bytes, source: bytes },
+        }
+    }
+
+    fn hold(&mut self, front: &Bytes) {
+        if let Self::Front { .. } = self {
+            *self = Self::Held(front.slice_ref(self.piece(front).bytes));
+        }
+    }
+
+    /// Makes it text.
+    fn fix(&mut self, front: &Bytes) {
+        match (fixed(self.piece(front).bytes), &mut *self) {
+            (Fixed::AsItIs, _) => {}
+            (Fixed::Shorter(text), Self::Front { len, .. }) => *len = text,
+            (Fixed::Shorter(text), Self::Held(bytes)) => bytes.truncate(text),
+            (Fixed::Replaced(text), _) => *self = Self::Held(text.into()),
+        }
+    }
 }
 
 /// The open BlockGroup.
@@ -72,6 +138,24 @@ impl Group {
 }
 
 impl Draft {
+    /// Forgets everything; the room it took is kept for the next document.
+    pub(crate) fn clear(&mut self) {
+        self.info = None;
+        self.track = None;
+        self.tags.clear();
+        self.uids.clear();
+        self.group.clear();
+    }
+
+    /// The input's first buffer is about to be left behind: keeps what points into it.
+    #[inline]
+    pub(crate) fn hold(&mut self, front: &Bytes) {
+        for tag in &mut self.tags {
+            tag.name.hold(front);
+            tag.value.hold(front);
+        }
+    }
+
     pub(crate) fn begin_info(&mut self) {
         self.info = Some(SegmentInfo {
             uuid: None,
@@ -91,7 +175,7 @@ impl Draft {
             kind: TrackKind::Other(0),
             name: None,
             language: "eng".into(),
-            codec_id: String::new(),
+            codec_id: Text::default(),
             codec_private: None,
             default_duration_ns: None,
             codec_delay_ns: 0,
@@ -137,12 +221,67 @@ impl Draft {
     }
 
     pub(crate) fn begin_tag(&mut self, offset: u64) {
-        self.tags.push(TagDraft { offset, name: String::new(), value: TagValue::String(String::new()) });
+        self.tags.push(TagDraft::at(offset));
     }
 
-    pub(crate) fn end_tag(&mut self) -> Option<Tag> {
-        let TagDraft { offset, name, value } = self.tags.pop()?;
-        Some(Tag { name, value, track_uids: self.uids.clone(), offset })
+    /// Takes TagName, TagString or TagBinary.
+    pub(crate) fn tag_value(&mut self, field: Field, span: Span) {
+        if let Some(tag) = self.tags.last_mut() {
+            tag.take(field, span);
+        }
+    }
+
+    /// The innermost open SimpleTag is complete; false where none is open.
+    pub(crate) fn end_tag(&mut self, front: &Bytes) -> bool {
+        let found = self.tags.pop();
+        let any = found.is_some();
+        if let Some(tag) = found {
+            self.finish_tag(tag, front);
+        }
+        any
+    }
+
+    /// This SimpleTag is complete.
+    pub(crate) fn finish_tag(&mut self, mut tag: TagDraft, front: &Bytes) {
+        tag.name.fix(front);
+        if !tag.binary {
+            tag.value.fix(front);
+        }
+        self.done = tag;
+    }
+
+    /// A SimpleTag is complete whose name and string lie here in the input's first buffer.
+    #[inline]
+    pub(crate) fn done_in_front(
+        &mut self,
+        offset: u64,
+        name: Range<usize>,
+        value: Range<usize>,
+        front: &Bytes,
+    ) {
+        let (n, v) = (name.len(), value.len());
+        let texts = front.get(name.clone()).zip(front.get(value.clone()));
+        let done = &mut self.done;
+        done.offset = offset;
+        done.binary = false;
+        done.name = Span::Front { start: name.start, len: n };
+        done.value = Span::Front { start: value.start, len: v };
+        if !texts.is_some_and(|(name, value)| plain(name) & plain(value)) {
+            done.name.fix(front);
+            done.value.fix(front);
+        }
+    }
+
+    /// The SimpleTag that was completed last.
+    pub(crate) fn tag<'a>(&'a self, front: &'a Bytes) -> TagRef<'a> {
+        let tag = &self.done;
+        TagRef {
+            track_uids: &self.uids,
+            offset: tag.offset,
+            name: tag.name.piece(front),
+            value: tag.value.piece(front),
+            binary: tag.binary,
+        }
     }
 
     pub(crate) fn end_track(&mut self) -> Option<Track> {
@@ -174,8 +313,12 @@ impl Draft {
         }
     }
 
-    /// Takes a float; `None` is an empty element.
+    /// Takes a float; `None` is an empty element. All of these are greater than 0 by the specification, so
+    /// that infinity, what is no number and what is below say nothing.
     pub(crate) fn float(&mut self, field: Field, value: Option<f64>) {
+        if value.is_some_and(|value| !(value.is_finite() && value >= 0.0)) {
+            return;
+        }
         if field == Field::Duration {
             if let Some(info) = &mut self.info {
                 info.duration = Some(value.unwrap_or(0.0));
@@ -196,16 +339,8 @@ impl Draft {
         }
     }
 
-    pub(crate) fn text(&mut self, field: Field, value: String) {
+    pub(crate) fn text(&mut self, field: Field, value: Text) {
         match field {
-            Field::TagName | Field::TagString => {
-                if let Some(tag) = self.tags.last_mut() {
-                    match field {
-                        Field::TagName => tag.name = value,
-                        _ => tag.value = TagValue::String(value),
-                    }
-                }
-            }
             Field::Title | Field::MuxingApp | Field::WritingApp => {
                 if let Some(info) = &mut self.info {
                     match field {
@@ -228,11 +363,6 @@ impl Draft {
             Field::SegmentUuid => {
                 if let Some(info) = &mut self.info {
                     info.uuid = value.as_ref().try_into().ok();
-                }
-            }
-            Field::TagBinary => {
-                if let Some(tag) = self.tags.last_mut() {
-                    tag.value = TagValue::Binary(value);
                 }
             }
             Field::ReferenceBlock => self.group.has_reference = true,
@@ -292,7 +422,7 @@ impl TrackDraft {
         }
     }
 
-    fn text(&mut self, field: Field, value: String) {
+    fn text(&mut self, field: Field, value: Text) {
         match field {
             Field::Name => self.track.name = Some(value),
             Field::CodecId => self.track.codec_id = value,

@@ -2,7 +2,9 @@
 //!
 //! It must never know Matroska beyond the two document types it accepts, nor where in the stream it reads.
 
-use crate::ids;
+use bytes::Bytes;
+
+use crate::{Text, ids};
 
 /// Largest EBML header that is believed. Real ones have 20 to 50 bytes.
 pub(crate) const MAX_EBML_HEADER_BYTES: usize = 4096;
@@ -41,11 +43,58 @@ pub(crate) enum NoHeader {
 }
 
 /// Reads the header at the start of `buf`, of which `room` bytes belong to the parent.
-///
+#[inline(always)]
+pub(crate) fn header(buf: &[u8], room: u64, widths: Widths) -> Result<Header, NoHeader> {
+    match buf.first_chunk().and_then(|window| sound_header(window, room, widths)) {
+        Some(header) => Ok(header),
+        None => judged_header(buf, room, widths),
+    }
+}
+
+/// The header at the start of `window` where nothing is wrong with it: without a loop and with few branches.
+#[inline(always)]
+pub(crate) fn sound_header(window: &[u8; MAX_HEADER_BYTES], room: u64, widths: Widths) -> Option<Header> {
+    // Branches on the lengths, which repeat from element to element, let the processor run ahead to the next
+    // header; lengths that are computed would make it wait.
+    let [a, b, c, d, ..] = *window;
+    let (id, rest, id_len) = match a {
+        0x80.. => (u64::from(a), window.get(1..)?, 1),
+        0x40.. => (u64::from(u16::from_be_bytes([a, b])), window.get(2..)?, 2),
+        0x20.. => (u64::from(u32::from_be_bytes([0, a, b, c])), window.get(3..)?, 3),
+        0x10.. => (u64::from(u32::from_be_bytes([a, b, c, d])), window.get(4..)?, 4),
+        _ => return None,
+    };
+    let (size, size_len) = sound_size(rest.first_chunk()?)?;
+    let len = id_len + size_len;
+    if !valid_id(id, id_len) || size_len > widths.size || len as u64 > room {
+        return None;
+    }
+    Some(Header { id, len, size })
+}
+
+/// Value and length of the variable-size integer at the start of `window`; no value means unknown.
+#[inline(always)]
+pub(crate) fn sound_size(window: &[u8; 8]) -> Option<(Option<u64>, usize)> {
+    let [a, b, c, d, ..] = *window;
+    let (size, len) = match a {
+        0x80.. => (u64::from(a & 0x7F), 1),
+        0x40.. => (u64::from(u16::from_be_bytes([a & 0x3F, b])), 2),
+        0x20.. => (u64::from(u32::from_be_bytes([0, a & 0x1F, b, c])), 3),
+        0x10.. => (u64::from(u32::from_be_bytes([a & 0x0F, b, c, d])), 4),
+        1.. => {
+            let len = vint_len(a);
+            (u64::from_be_bytes(*window) >> (64 - 8 * len) & data_mask(len), len)
+        }
+        0 => return None,
+    };
+    Some(((size != data_mask(len)).then_some(size), len))
+}
+
 /// The checks come in a fixed order, each on no more bytes than it needs, so that the answer is the same
 /// however the bytes arrive.
-#[inline]
-pub(crate) fn header(buf: &[u8], room: u64, widths: Widths) -> Result<Header, NoHeader> {
+#[cold]
+#[inline(never)]
+fn judged_header(buf: &[u8], room: u64, widths: Widths) -> Result<Header, NoHeader> {
     let Some(&first) = buf.first() else {
         return Err(NoHeader::Short { need: 1, id: None });
     };
@@ -122,18 +171,14 @@ pub(crate) fn float(bytes: &[u8]) -> Option<f64> {
     }
 }
 
-/// A string element: up to the first zero byte (RFC 8794 section 7.5), broken UTF-8 replaced.
-pub(crate) fn text(bytes: &[u8]) -> String {
-    let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(&bytes[..end]).into_owned()
-}
-
 /// What an EBML header says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DocumentHeader {
     /// Bytes of the whole element.
     pub(crate) len: usize,
-    pub(crate) doc_type: String,
+    /// Bytes of its own header.
+    pub(crate) head: usize,
+    pub(crate) doc_type: &'static str,
     pub(crate) widths: Widths,
 }
 
@@ -165,20 +210,22 @@ pub(crate) fn document_header(buf: &[u8]) -> Result<DocumentHeader, NoDocument> 
     let Some(body) = buf.get(header.len..len) else {
         return Err(NoDocument::Short(len));
     };
-    let mut found = DocumentHeader { len, doc_type: String::new(), widths: Widths::DEFAULT };
+    let mut found = DocumentHeader { len, head: header.len, doc_type: "", widths: Widths::DEFAULT };
+    let mut doc_type = Text::default();
     let mut at = 0;
     while let Some(rest) = body.get(at..).filter(|rest| !rest.is_empty()) {
-        at += header_child(rest, &mut found).map_err(NoDocument::Invalid)?;
+        at += header_child(rest, &mut found, &mut doc_type).map_err(NoDocument::Invalid)?;
     }
-    match found.doc_type.as_str() {
-        "matroska" | "webm" => Ok(found),
+    match doc_type.as_str() {
+        "matroska" => Ok(DocumentHeader { doc_type: "matroska", ..found }),
+        "webm" => Ok(DocumentHeader { doc_type: "webm", ..found }),
         "" => Err(NoDocument::Invalid("the EBML header has no DocType".into())),
         other => Err(NoDocument::Invalid(format!("DocType {other:?} is neither matroska nor webm"))),
     }
 }
 
 /// Reads one child of the EBML header and returns its length.
-fn header_child(rest: &[u8], found: &mut DocumentHeader) -> Result<usize, String> {
+fn header_child(rest: &[u8], found: &mut DocumentHeader, doc_type: &mut Text) -> Result<usize, String> {
     let child = match header(rest, rest.len() as u64, Widths::DEFAULT) {
         Ok(child) => child,
         Err(NoHeader::Invalid { reason, .. }) => return Err(reason.into()),
@@ -192,7 +239,7 @@ fn header_child(rest: &[u8], found: &mut DocumentHeader) -> Result<usize, String
     let end = child.len + payload.len();
     if child.id == ids::DOC_TYPE {
         // No known name is longer; the rest of a longer one is of no use, not even in the message.
-        found.doc_type = text(&payload[..payload.len().min(32)]);
+        *doc_type = Text::of(Bytes::copy_from_slice(&payload[..payload.len().min(32)]));
         return Ok(end);
     }
     if !matches!(child.id, ids::EBML_READ_VERSION | ids::EBML_MAX_ID_LENGTH | ids::EBML_MAX_SIZE_LENGTH) {

@@ -1,8 +1,10 @@
 //! What the demuxer says: documents, tracks, clusters, tags and frames, in the order of the bytes.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
-use crate::Error;
+use crate::{Error, Text};
 
 /// One thing found in the stream. Events come in the order in which their bytes end.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,9 +15,9 @@ pub enum Event {
     /// A GetMedia stream is a row of short documents, one per Kinesis fragment.
     Document(Document),
     /// The Segment's Info master, complete.
-    Info(SegmentInfo),
-    /// One TrackEntry, complete.
-    Track(Track),
+    Info(Arc<SegmentInfo>),
+    /// One TrackEntry, complete. Documents that repeat the same Tracks, as GetMedia's do, share it.
+    Track(Arc<Track>),
     /// A Cluster's `Timestamp`: the frames that follow belong to this Cluster.
     Cluster(Cluster),
     /// One SimpleTag, complete.
@@ -31,10 +33,13 @@ pub enum Event {
     },
     /// Bytes that could not be understood were passed over, and a new document was found behind them.
     Gap(Gap),
+    /// An element's CRC-32 does not fit its content; comes right behind the element's own events, and only
+    /// where [`Builder::verify_checksums`](crate::Builder::verify_checksums) asked for it. Reading goes on.
+    ChecksumMismatch(ChecksumMismatch),
 }
 
 /// Start of a document.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Document {
     /// Counts documents from 0 over the whole stream.
@@ -42,7 +47,7 @@ pub struct Document {
     /// Absolute byte offset of the EBML header.
     pub offset: u64,
     /// `DocType`: `matroska` or `webm`.
-    pub doc_type: String,
+    pub doc_type: &'static str,
 }
 
 /// The parts of the Segment's Info that a reader needs.
@@ -53,16 +58,16 @@ pub struct SegmentInfo {
     pub uuid: Option<[u8; 16]>,
     /// `TimestampScale` in nanoseconds per tick; 1,000,000 where the element is missing.
     pub timestamp_scale_ns: u64,
-    /// `Duration` in ticks.
+    /// `Duration` in ticks; not where it is no number, infinite or negative.
     pub duration: Option<f64>,
     /// `DateUTC` in nanoseconds since 2001-01-01T00:00:00 UTC.
     pub date_utc_ns: Option<i64>,
     /// `Title`.
-    pub title: Option<String>,
+    pub title: Option<Text>,
     /// `MuxingApp`.
-    pub muxing_app: Option<String>,
+    pub muxing_app: Option<Text>,
     /// `WritingApp`.
-    pub writing_app: Option<String>,
+    pub writing_app: Option<Text>,
 }
 
 /// What a track carries (`TrackType`, RFC 9559 section 5.1.4.1.3).
@@ -100,11 +105,11 @@ pub struct Track {
     /// `TrackType`.
     pub kind: TrackKind,
     /// `Name`.
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// `LanguageBCP47` where given, else `Language`; `eng` by the specification where both are missing.
-    pub language: String,
+    pub language: Text,
     /// `CodecID`. Amazon Connect writes `A_AAC` although the payload is PCM: do not trust it alone.
-    pub codec_id: String,
+    pub codec_id: Text,
     /// `CodecPrivate`.
     pub codec_private: Option<Bytes>,
     /// `DefaultDuration` of a frame, nanoseconds.
@@ -171,7 +176,7 @@ pub struct Cluster {
 #[non_exhaustive]
 pub struct Tag {
     /// `TagName`.
-    pub name: String,
+    pub name: Text,
     /// The value.
     pub value: TagValue,
     /// `TagTrackUID` of the enclosing Tag's Targets; empty means the whole Segment.
@@ -185,7 +190,7 @@ pub struct Tag {
 #[non_exhaustive]
 pub enum TagValue {
     /// `TagString`; empty where a SimpleTag has no value at all.
-    String(String),
+    String(Text),
     /// `TagBinary`.
     Binary(Bytes),
 }
@@ -239,4 +244,18 @@ pub struct Gap {
     pub to: u64,
     /// What was wrong at `from`.
     pub error: Error,
+}
+
+/// A CRC-32 element that does not fit the content of its parent (RFC 8794 section 11.3.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChecksumMismatch {
+    /// Absolute byte offset of the element whose content is not what was written.
+    pub offset: u64,
+    /// That element, from the outside in, e.g. `Segment/Cluster`.
+    pub path: String,
+    /// The checksum in the stream.
+    pub stored: u32,
+    /// The checksum of the content.
+    pub computed: u32,
 }

@@ -3,60 +3,102 @@
 //! A payload is a slice of what was fed; only what crosses two inputs is copied, by `Input::take`. It must
 //! never know elements other than blocks and their group.
 
-use crate::block::{self, Head, Lacing, MAX_HEAD_BYTES};
-use crate::demuxer::{Demuxer, Flow, State};
+use bytes::Bytes;
+
+use crate::ErrorKind;
+use crate::block::{self, Flags, Head, LACING, Lacing, MAX_HEAD_BYTES};
+use crate::borrowed::FrameRef;
+use crate::demuxer::{Demuxer, Flow};
 use crate::ebml::{self, Header, MAX_HEADER_BYTES};
 use crate::event::{Event, Frame};
-use crate::ids::{Kind, Master};
-use crate::{ErrorKind, ids};
 
-impl Demuxer {
-    /// The way nearly every frame goes: an unlaced SimpleBlock, sound and all in the first buffer. Whatever
-    /// is otherwise gives `None` and is left to [`block`](Self::block), which judges by the same functions.
+/// A frame in the input's first buffer that is used up already.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FrameHead {
+    track: u64,
+    timestamp_ns: i64,
+    flags: Flags,
+    /// Absolute offset of the payload.
+    offset: u64,
+    /// Where the payload lies in the buffer.
+    start: usize,
+    end: usize,
+}
+
+impl FrameHead {
     #[inline]
-    pub(crate) fn frame_at_hand(&mut self) -> Option<Frame> {
-        let top = self.stack.last()?;
-        if top.master != Master::Cluster || !matches!(self.state, State::Element) {
-            return None;
-        }
-        let cluster_ns = self.context.cluster_ns?;
-        let bytes = self.input.front();
-        let room = top.end - self.input.pos();
-        let header = ebml::header(bytes, room, self.context.widths).ok()?;
-        if ids::kind(Master::Cluster, header.id) != Kind::SimpleBlock {
-            return None;
-        }
-        let size = usize::try_from(header.size?).ok()?;
-        if size > self.limits.max_frame_bytes || size as u64 > room - header.len as u64 {
-            return None;
-        }
-        let payload = bytes.get(header.len..header.len.checked_add(size)?)?;
-        let head = block::head(payload).ok()?;
-        if head.lacing() != Lacing::None {
-            return None;
-        }
-        self.input.skip(header.len + head.len);
-        let offset = self.input.pos();
-        Some(Frame {
-            track: head.track,
-            timestamp_ns: self.block_time(cluster_ns, head),
+    pub(crate) fn of(self, front: &Bytes) -> FrameRef<'_> {
+        FrameRef {
+            track: self.track,
+            timestamp_ns: self.timestamp_ns,
             duration_ns: None,
-            keyframe: head.keyframe(),
-            invisible: head.invisible(),
-            discardable: head.discardable(),
+            keyframe: self.flags.keyframe(),
+            invisible: self.flags.invisible(),
+            discardable: self.flags.discardable(),
             lace_index: 0,
             lace_count: 1,
-            offset,
-            data: self.input.take(size - head.len),
-        })
+            offset: self.offset,
+            data: front.get(self.start..self.end).unwrap_or_default(),
+            source: front,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn cut_from(self, front: &Bytes) -> Frame {
+        Frame {
+            data: front.slice(self.start..self.end),
+            track: self.track,
+            timestamp_ns: self.timestamp_ns,
+            duration_ns: None,
+            keyframe: self.flags.keyframe(),
+            invisible: self.flags.invisible(),
+            discardable: self.flags.discardable(),
+            lace_index: 0,
+            lace_count: 1,
+            offset: self.offset,
+        }
+    }
+}
+
+impl Demuxer {
+    /// The way nearly every frame goes: an unlaced SimpleBlock of a track below 127, sound and all in the
+    /// first buffer. Whatever is otherwise gives `None` and is left to [`block`](Self::block).
+    #[inline(always)]
+    pub(crate) fn block_at_hand(&mut self) -> Option<FrameHead> {
+        let room = self.hot_end.checked_sub(self.input.pos())?;
+        let (front, at) = (self.input.front(), self.input.at());
+        let rest = front.get(at..)?;
+        let [0xA3, window @ ..] = rest.first_chunk::<9>()? else {
+            return None;
+        };
+        let (size, size_len) = ebml::sound_size(window)?;
+        let len = usize::try_from(size?).ok()?;
+        let head = 1 + size_len;
+        let [track, t0, t1, flags] = *rest.get(head..)?.get(..len)?.first_chunk()?;
+        // All of it is there, so that the sum is no more than a buffer's length.
+        let used = head + len;
+        if len > self.limits.max_frame_bytes
+            || used as u64 > room
+            || !(0x81..0xFF).contains(&track)
+            || flags & LACING != 0
+        {
+            return None;
+        }
+        let (start, end) = (at + head + 4, at + used);
+        let offset = self.input.base() + start as u64;
+        let timestamp_ns = self.block_time(self.hot_ns, i16::from_be_bytes([t0, t1]));
+        self.input.use_up(used);
+        let (track, flags) = (u64::from(track & 0x7F), Flags(flags));
+        Some(FrameHead { track, timestamp_ns, flags, offset, start, end })
     }
 
     #[inline]
-    fn block_time(&self, cluster_ns: i64, head: Head) -> i64 {
-        cluster_ns.saturating_add(i64::from(head.time).saturating_mul(self.context.scale_ns))
+    fn block_time(&self, cluster_ns: i64, time: i16) -> i64 {
+        cluster_ns.saturating_add(i64::from(time).saturating_mul(self.context.scale_ns))
     }
 
     /// A SimpleBlock, or the Block of a BlockGroup.
+    #[inline(never)]
     pub(crate) fn block(&mut self, header: Header, size: u64, simple: bool) -> Flow {
         let max = self.limits.max_frame_bytes;
         let size = match usize::try_from(size) {
@@ -80,11 +122,11 @@ impl Demuxer {
             Err(reason) => return self.invalid_block(header.id, reason),
         };
         let before = header.len + head.len;
-        let lace_len = match self.lace_sizes(head.lacing(), before, size - head.len) {
+        let lace_len = match self.lace_sizes(head.flags.lacing(), before, size - head.len) {
             Ok(len) => len,
             Err(reason) => return self.invalid_block(header.id, reason),
         };
-        self.input.skip(before + lace_len);
+        self.advance(before + lace_len);
         self.cut_frames(head, cluster_ns, simple);
         Flow::Go
     }
@@ -105,19 +147,19 @@ impl Demuxer {
         // At most 256: the count is one byte.
         let lace_count = u32::try_from(sizes.len()).unwrap_or(u32::MAX);
         let step_ns = if lace_count > 1 { self.lace_step_ns(head.track) } else { 0 };
-        let mut timestamp_ns = self.block_time(cluster_ns, head);
+        let mut timestamp_ns = self.block_time(cluster_ns, head.time);
         for (lace_index, size) in (0..).zip(&sizes) {
             let frame = Frame {
                 track: head.track,
                 timestamp_ns,
                 duration_ns: None,
-                keyframe: simple && head.keyframe(),
-                invisible: head.invisible(),
-                discardable: simple && head.discardable(),
+                keyframe: simple && head.flags.keyframe(),
+                invisible: head.flags.invisible(),
+                discardable: simple && head.flags.discardable(),
                 lace_index,
                 lace_count,
                 offset: self.input.pos(),
-                data: self.input.take(*size),
+                data: self.take(*size),
             };
             timestamp_ns = timestamp_ns.saturating_add(step_ns);
             if simple {
@@ -132,8 +174,8 @@ impl Demuxer {
 
     /// The DefaultDuration of a track, 0 where it has none.
     fn lace_step_ns(&self, track: u64) -> i64 {
-        let found = self.context.tracks.iter().rev().find(|(number, _)| *number == track);
-        let duration = found.and_then(|(_, duration)| *duration).unwrap_or(0);
+        let found = self.context.tracks.iter().rev().find(|known| known.number == track);
+        let duration = found.and_then(|track| track.default_duration_ns).unwrap_or(0);
         i64::try_from(duration).unwrap_or(i64::MAX)
     }
 

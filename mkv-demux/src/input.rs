@@ -1,11 +1,14 @@
 //! The bytes that were fed and not yet used: a queue of `Bytes` that reads like one stretch.
 //!
 //! It must never know what the bytes mean. It cuts frames out of the fed buffers without copying, and
-//! copies only where a wanted stretch crosses from one buffer into the next.
+//! copies only where a wanted stretch crosses from one buffer into the next. What is used up stays in the
+//! first buffer until that is left behind, so that others can point into it: whoever does must take care
+//! of that before [`skip`](Input::skip), [`take`](Input::take) and [`push`](Input::push)
+//! [leave](Input::leaves) it.
 
 use std::collections::VecDeque;
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 /// Pushes below this size that find earlier bytes still waiting are gathered, so that a frame that comes
 /// byte by byte does not cost a queue entry and an allocation per byte.
@@ -15,36 +18,80 @@ const GATHER_BYTES: usize = 16 * 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct Input {
-    /// The first buffer; empty only when all is empty.
+    /// The first buffer.
     front: Bytes,
+    /// Bytes of it that are used up.
+    at: usize,
+    /// Absolute offset of its first byte.
+    base: u64,
     queue: VecDeque<Bytes>,
     /// Small pushes gathered behind everything in `queue`.
     tail: BytesMut,
-    len: usize,
-    pos: u64,
+    /// Bytes in `queue` and `tail`.
+    behind: usize,
 }
 
 impl Input {
     /// Bytes waiting.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.front.len() - self.at + self.behind
     }
 
     /// Absolute offset of the first byte waiting.
+    #[inline]
     pub(crate) fn pos(&self) -> u64 {
-        self.pos
+        self.base + self.at as u64
     }
 
     /// Absolute offset behind the last byte waiting.
     pub(crate) fn end(&self) -> u64 {
-        self.pos.saturating_add(self.len as u64)
+        self.pos().saturating_add(self.len() as u64)
+    }
+
+    /// The first buffer, used bytes included.
+    #[inline]
+    pub(crate) fn front(&self) -> &Bytes {
+        &self.front
+    }
+
+    /// Bytes of the first buffer that are used up.
+    #[inline]
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Absolute offset of the first byte of the first buffer.
+    #[inline]
+    pub(crate) fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// The waiting bytes of the first buffer; after [`settle`](Self::settle) empty only when nothing waits.
+    #[inline]
+    pub(crate) fn rest(&self) -> &[u8] {
+        &self.front[self.at..]
+    }
+
+    /// Whether using up `n` bytes leaves the first buffer behind.
+    #[inline]
+    pub(crate) fn leaves(&self, n: usize) -> bool {
+        n >= self.front.len() - self.at
+    }
+
+    /// Uses up `n` bytes of the first buffer, which has that many.
+    #[inline]
+    pub(crate) fn use_up(&mut self, n: usize) {
+        self.at += n;
     }
 
     pub(crate) fn push(&mut self, data: Bytes) {
         let len = data.len();
-        if self.len == 0 {
-            self.front = data;
-        } else if len < GATHER_BELOW_BYTES {
+        if self.len() == 0 {
+            self.replace_front(data);
+            return;
+        }
+        if len < GATHER_BELOW_BYTES {
             if self.tail.capacity() - self.tail.len() < len {
                 self.flush_tail();
                 self.tail.reserve(GATHER_BYTES);
@@ -54,7 +101,7 @@ impl Input {
             self.flush_tail();
             self.queue.push_back(data);
         }
-        self.len += len;
+        self.behind += len;
     }
 
     fn flush_tail(&mut self) {
@@ -63,18 +110,18 @@ impl Input {
         }
     }
 
-    /// The first buffer: a contiguous stretch, non-empty unless nothing waits.
-    pub(crate) fn front(&self) -> &[u8] {
-        &self.front
+    /// The first bytes waiting, at most `N`, contiguous.
+    #[inline]
+    pub(crate) fn peek<'a, const N: usize>(&'a self, scratch: &'a mut [u8; N]) -> &'a [u8] {
+        match self.rest().first_chunk::<N>() {
+            Some(chunk) => chunk,
+            None => self.peek_across(scratch),
+        }
     }
 
-    /// The first bytes waiting, at most `N`, contiguous.
-    pub(crate) fn peek<'a, const N: usize>(&'a self, scratch: &'a mut [u8; N]) -> &'a [u8] {
-        if self.front.len() >= N {
-            return &self.front[..N];
-        }
-        if self.front.len() == self.len {
-            return &self.front;
+    fn peek_across<'a, const N: usize>(&'a self, scratch: &'a mut [u8; N]) -> &'a [u8] {
+        if self.behind == 0 {
+            return self.rest();
         }
         let mut filled = 0;
         for part in self.parts() {
@@ -90,22 +137,30 @@ impl Input {
 
     /// The first `max` bytes waiting, or all where fewer wait, gathered in `scratch` where necessary.
     pub(crate) fn peek_many<'a>(&'a self, max: usize, scratch: &'a mut Vec<u8>) -> &'a [u8] {
-        let n = max.min(self.len);
-        if let Some(stretch) = self.front.get(..n) {
+        let n = max.min(self.len());
+        if let Some(stretch) = self.rest().get(..n) {
             return stretch;
         }
         scratch.clear();
-        for part in self.parts() {
-            scratch.extend_from_slice(&part[..part.len().min(n - scratch.len())]);
-            if scratch.len() == n {
-                break;
-            }
-        }
+        self.first(n, |part| scratch.extend_from_slice(part));
         scratch
     }
 
+    /// Shows the first `n` bytes waiting, part by part.
+    pub(crate) fn first(&self, n: usize, mut show: impl FnMut(&[u8])) {
+        let mut left = n;
+        for part in self.parts() {
+            let part = &part[..part.len().min(left)];
+            show(part);
+            left -= part.len();
+            if left == 0 {
+                break;
+            }
+        }
+    }
+
     fn parts(&self) -> impl Iterator<Item = &[u8]> {
-        std::iter::once(&self.front[..]).chain(self.queue.iter().map(|b| &b[..])).chain([&self.tail[..]])
+        std::iter::once(self.rest()).chain(self.queue.iter().map(|b| &b[..])).chain([&self.tail[..]])
     }
 
     /// The bytes waiting, one by one.
@@ -114,61 +169,79 @@ impl Input {
     }
 
     /// Drops the first `n` bytes, or all where fewer wait.
+    #[inline]
     pub(crate) fn skip(&mut self, n: usize) {
-        let mut left = n.min(self.len);
-        self.len -= left;
-        self.pos = self.pos.saturating_add(left as u64);
-        while left >= self.front.len() && left > 0 {
-            left -= self.front.len();
+        if self.leaves(n) {
+            self.skip_far(n);
+        } else {
+            self.use_up(n);
+        }
+    }
+
+    fn skip_far(&mut self, n: usize) {
+        let mut left = n.min(self.len());
+        while left > self.rest().len() {
+            left -= self.rest().len();
             self.refill();
         }
-        self.front.advance(left);
-        if self.front.is_empty() {
-            self.refill();
-        }
+        self.use_up(left);
+        self.settle();
     }
 
     /// Cuts off the first `n` bytes; the caller has seen that so many wait. Without copying where they lie
     /// in one buffer.
     pub(crate) fn take(&mut self, n: usize) -> Bytes {
-        let n = n.min(self.len);
-        if n < self.front.len() {
-            self.len -= n;
-            self.pos = self.pos.saturating_add(n as u64);
-            return self.front.split_to(n);
-        }
-        if n == self.front.len() {
-            let whole = self.front.clone();
+        let n = n.min(self.len());
+        if n <= self.rest().len() {
+            let slice = self.front.slice(self.at..self.at + n);
             self.skip(n);
-            return whole;
+            return slice;
         }
-        let mut copy = BytesMut::with_capacity(n);
-        for part in self.parts() {
-            copy.extend_from_slice(&part[..part.len().min(n - copy.len())]);
-            if copy.len() == n {
-                break;
-            }
+        let mut copy = Vec::with_capacity(n);
+        self.first(n, |part| copy.extend_from_slice(part));
+        self.skip_far(n);
+        copy.into()
+    }
+
+    /// Leaves the first buffer behind where it is used up.
+    #[inline]
+    pub(crate) fn settle(&mut self) {
+        while self.at == self.front.len() && self.behind > 0 {
+            self.refill();
         }
-        self.skip(n);
-        copy.freeze()
+    }
+
+    /// Lets go of the first buffer where nothing waits.
+    pub(crate) fn release(&mut self) {
+        if self.len() == 0 && !self.front.is_empty() {
+            self.replace_front(Bytes::new());
+        }
     }
 
     /// Drops everything.
     pub(crate) fn clear(&mut self) {
-        self.skip(self.len);
+        self.skip_far(self.len());
+        self.release();
         self.tail = BytesMut::new();
         self.queue = VecDeque::new();
     }
 
     fn refill(&mut self) {
-        self.front = match self.queue.pop_front() {
+        let next = match self.queue.pop_front() {
             Some(next) => next,
             None if self.tail.is_empty() => Bytes::new(),
             None => self.tail.split().freeze(),
         };
+        self.behind -= next.len();
+        self.replace_front(next);
+    }
+
+    fn replace_front(&mut self, next: Bytes) {
+        self.base += self.front.len() as u64;
+        self.at = 0;
+        self.front = next;
     }
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;

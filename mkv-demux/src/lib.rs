@@ -51,13 +51,46 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
+//! Whoever is done with each event before the next takes [`poll_ref`](Demuxer::poll_ref) instead, whose
+//! events borrow from the demuxer: a frame then costs neither a reference count nor an allocation. A file is
+//! read in pieces like any other stream:
+//!
+//! ```no_run
+//! use std::io::Read;
+//!
+//! use bytes::BytesMut;
+//! use mkv_demux::{Demuxer, EventRef};
+//!
+//! fn bytes_of_audio(path: &str) -> Result<u64, Box<dyn std::error::Error>> {
+//!     let (mut file, mut demuxer, mut total) = (std::fs::File::open(path)?, Demuxer::new(), 0);
+//!     loop {
+//!         let mut piece = BytesMut::zeroed(64 * 1024);
+//!         let len = file.read(&mut piece)?;
+//!         match len {
+//!             0 => demuxer.finish(),
+//!             _ => demuxer.feed(piece.split_to(len).freeze()),
+//!         }
+//!         while let Some(event) = demuxer.poll_ref()? {
+//!             if let EventRef::Frame(frame) = event {
+//!                 total += frame.data.len() as u64;
+//!             }
+//!         }
+//!         if len == 0 {
+//!             return Ok(total);
+//!         }
+//!     }
+//! }
+//! # let _ = bytes_of_audio;
+//! ```
+//!
 //! # What it promises
 //!
 //! - **Any split gives the same.** However the bytes are cut into pieces, events and errors are identical,
 //!   offsets included.
-//! - **No copies.** A frame is a slice of the piece it came in; only one that crosses two pieces is copied,
-//!   once. (Pieces below 256 bytes that come while earlier bytes still wait are gathered first.) A frame
-//!   kept alive keeps its piece alive: copy what you mean to hold for long.
+//! - **No copies.** A frame, and a tag's [`Text`], is a slice of the piece it came in; only what crosses two
+//!   pieces is copied, once. (Pieces below 256 bytes that come while earlier bytes still wait are gathered
+//!   first.) What is kept alive keeps its piece alive: copy what you mean to hold for long. Tracks and Info
+//!   have memory of their own, and documents that repeat them byte for byte share it.
 //! - **Bounded memory.** A size in the stream is a claim; nothing is allocated by it, and the
 //!   [limits](Builder) decide how much is waited for. Elements that do not matter are passed over without
 //!   being held, whatever their size.
@@ -76,9 +109,11 @@
 //! The EBML header (`EBMLMaxIDLength`, `EBMLMaxSizeLength` and `EBMLReadVersion` are obeyed), Info, Tracks,
 //! Clusters with SimpleBlocks and BlockGroups in all four lacings, and Tags. SeekHead, Cues, Chapters and
 //! Attachments are passed over and never followed, since in a stream their offsets mean nothing; so are
-//! Void, unknown elements, and CRC-32, which is not checked. Frames are given as they are stored:
+//! Void and unknown elements. CRC-32 is passed over too, or verified where
+//! [`verify_checksums`](Builder::verify_checksums) asks for it. Frames are given as they are stored:
 //! [`Track::encodings`] says what must be undone. An empty element stands for its default (RFC 8794 section
-//! 6.1), strings end at the first zero byte, and broken UTF-8 is replaced.
+//! 6.1), strings end at the first zero byte, broken UTF-8 is replaced, and a float that is no number, infinite
+//! or negative counts as missing.
 //!
 //! Stricter than some: between two documents only Void and CRC-32 are passed over; a Cluster of known size
 //! that holds an element of the Segment's level, a block before its Cluster's Timestamp, a second Timestamp,
@@ -87,22 +122,36 @@
 #![forbid(unsafe_code)]
 
 mod block;
+mod borrowed;
+mod checksum;
 mod demuxer;
 mod draft;
 mod ebml;
+#[cfg(test)]
+mod elements;
 mod error;
 mod event;
 mod frames;
 mod ids;
 mod input;
 mod limits;
+mod repeat;
 mod resync;
+mod tags;
+mod text;
 mod walk;
 
+pub use borrowed::{EventRef, FrameRef, TagRef};
 pub use demuxer::Demuxer;
 pub use error::{Error, ErrorKind};
 pub use event::{
-    AudioSettings, Cluster, ContentEncoding, Document, Event, Frame, Gap, SegmentInfo, Tag, TagValue, Track,
-    TrackKind, VideoSettings,
+    AudioSettings, ChecksumMismatch, Cluster, ContentEncoding, Document, Event, Frame, Gap, SegmentInfo, Tag,
+    TagValue, Track, TrackKind, VideoSettings,
 };
 pub use limits::Builder;
+pub use text::Text;
+
+/// Keeps the README's example true.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

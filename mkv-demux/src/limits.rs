@@ -14,6 +14,7 @@ pub(crate) struct Limits {
     pub(crate) max_tracks: usize,
     pub(crate) max_encodings: usize,
     pub(crate) max_tag_bytes: usize,
+    pub(crate) verify_checksums: bool,
 }
 
 impl Default for Limits {
@@ -25,6 +26,7 @@ impl Default for Limits {
             max_tracks: 128,
             max_encodings: 16,
             max_tag_bytes: 1 << 20,
+            verify_checksums: false,
         }
     }
 }
@@ -83,6 +85,17 @@ impl Builder {
     /// 1 MiB.
     pub fn max_tag_bytes(mut self, max: usize) -> Self {
         self.limits.max_tag_bytes = max;
+        self
+    }
+
+    /// Whether CRC-32 elements are verified; a mismatch is told as
+    /// [`Event::ChecksumMismatch`](crate::Event::ChecksumMismatch), and reading goes on. Default off.
+    ///
+    /// Verified are the EBML header and the masters that are read and have a size: not those of unknown
+    /// size, whose end a checksum cannot foresee, and none that are passed over (Cues, SeekHead). A CRC-32
+    /// that is not the first child of its master is passed over.
+    pub fn verify_checksums(mut self, verify: bool) -> Self {
+        self.limits.verify_checksums = verify;
         self
     }
 

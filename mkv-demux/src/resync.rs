@@ -31,7 +31,7 @@ impl Demuxer {
     /// Passes over bytes up to the next document.
     pub(crate) fn resync(&mut self) -> Flow {
         loop {
-            let front = self.input.front();
+            let front = self.input.rest();
             let Some(at) = front.iter().position(|byte| *byte == MAGIC[0]) else {
                 if front.is_empty() {
                     return Flow::Wait { need: 1, id: None };

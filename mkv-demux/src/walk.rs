@@ -4,11 +4,18 @@
 //! search for the next document can start at its very first byte. The walk keeps its own stack: depth in
 //! the stream is never depth in the program.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+
 use crate::demuxer::{Demuxer, Flow, Open, State};
-use crate::ebml::{self, Header, MAX_EBML_HEADER_BYTES, MAX_HEADER_BYTES, NoDocument, NoHeader, Widths};
+use crate::draft::Span;
+use crate::ebml::{
+    self, DocumentHeader, Header, MAX_EBML_HEADER_BYTES, MAX_HEADER_BYTES, NoDocument, NoHeader, Widths,
+};
 use crate::event::{Cluster, Document, Event};
 use crate::ids::{self, Field, Kind, Master};
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Text};
 
 /// The EBML header's id as it stands in the stream.
 pub(crate) const MAGIC: [u8; 4] = [0x1A, 0x45, 0xDF, 0xA3];
@@ -16,15 +23,30 @@ pub(crate) const MAGIC: [u8; 4] = [0x1A, 0x45, 0xDF, 0xA3];
 pub(crate) const LOOKAHEAD_BYTES: usize = MAX_EBML_HEADER_BYTES + 2 * MAX_HEADER_BYTES;
 
 impl Demuxer {
+    /// Steps until there is something to tell, to wait for or to pass over.
+    pub(crate) fn elements(&mut self) -> Flow {
+        loop {
+            let flow = self.element();
+            // Blocks and tags at hand are taken without coming here.
+            let at_hand = match self.stack.last() {
+                Some(top) => matches!(top.master, Master::Segment | Master::Cluster),
+                None => false,
+            };
+            let go_on = flow == Flow::Go && self.queue.is_empty() && !at_hand;
+            if !go_on || !matches!(self.state, State::Element) {
+                return flow;
+            }
+        }
+    }
+
     /// One step at the start of an element or the end of a master.
-    pub(crate) fn element(&mut self) -> Flow {
+    fn element(&mut self) -> Flow {
         let Some(top) = self.stack.last().copied() else {
             return self.between_documents();
         };
         let pos = self.input.pos();
         if pos == top.end {
-            self.close_top();
-            return Flow::Go;
+            return self.close_top();
         }
         let mut scratch = [0; MAX_HEADER_BYTES];
         let bytes = self.input.peek(&mut scratch);
@@ -51,8 +73,12 @@ impl Demuxer {
             return self.invalid(Some(header.id), "an element reaches past the end of its parent");
         }
         match kind {
+            Kind::Master(Master::SimpleTag) if self.tag_at_hand(header, size, top).is_some() => Flow::Tag,
             Kind::Master(master) => self.open(master, header, pos, top),
             Kind::SimpleBlock | Kind::Block => self.block(header, size, kind == Kind::SimpleBlock),
+            Kind::Skip if header.id == ids::CRC_32 && pos == top.body && top.sized => {
+                self.checksum(header, size)
+            }
             Kind::Skip | Kind::Upper => self.skip(header, size),
             Kind::Uint(field) => self.uint(field, header, size),
             Kind::Float(field) => self.float(field, header, size),
@@ -64,6 +90,7 @@ impl Demuxer {
     }
 
     /// Outside every Segment: an EBML header, its Segment, or filling between them.
+    #[inline(never)]
     fn between_documents(&mut self) -> Flow {
         let mut scratch = [0; MAX_HEADER_BYTES];
         let bytes = self.input.peek(&mut scratch);
@@ -83,7 +110,7 @@ impl Demuxer {
             self.started = true;
         }
         if self.pending.is_none() && bytes.starts_with(&MAGIC) {
-            return self.document_header();
+            return self.repeated_start().unwrap_or_else(|| self.document_header());
         }
         let header = match ebml::header(bytes, u64::MAX, widths) {
             Ok(header) => header,
@@ -101,11 +128,20 @@ impl Demuxer {
     }
 
     fn document_header(&mut self) -> Flow {
+        if let Some(document) = self.repeated_header() {
+            self.pending = Some((self.input.pos(), document));
+            self.advance(document.len);
+            return Flow::Go;
+        }
         let mut scratch = Vec::new();
-        match ebml::document_header(self.input.peek_many(LOOKAHEAD_BYTES, &mut scratch)) {
+        let bytes = self.input.peek_many(LOOKAHEAD_BYTES, &mut scratch);
+        match ebml::document_header(bytes) {
             Ok(document) => {
                 let offset = self.input.pos();
-                self.input.skip(document.len);
+                let mismatch = self.header_mismatch(offset, &bytes[document.head..document.len]);
+                self.keep_header(document);
+                self.queue.extend(mismatch.map(Event::ChecksumMismatch));
+                self.advance(document.len);
                 self.pending = Some((offset, document));
                 Flow::Go
             }
@@ -122,29 +158,40 @@ impl Demuxer {
         let Some((offset, document)) = self.pending.take() else {
             return self.invalid(Some(header.id), "a Segment without its EBML header");
         };
-        self.input.skip(header.len);
+        self.advance(header.len);
+        let body = self.input.pos();
+        let open = match header.size {
+            None => Open::unsized_segment(start, body),
+            Some(size) => {
+                Open { master: Master::Segment, start, body, end: body.saturating_add(size), sized: true }
+            }
+        };
+        self.begin_start(offset, document, &open);
+        self.open_segment(offset, document, open);
+        Flow::Go
+    }
+
+    /// A document begins whose EBML header stood at `offset`.
+    pub(crate) fn open_segment(&mut self, offset: u64, document: DocumentHeader, open: Open) {
         let index = self.next_index;
         self.next_index += 1;
         self.document = Some(index);
         self.context.widths = document.widths;
-        let end = header.size.map(|size| self.input.pos().saturating_add(size));
-        let open =
-            Open { master: Master::Segment, start, end: end.unwrap_or(u64::MAX), sized: end.is_some() };
         self.stack.push(open);
         self.queue.push_back(Event::Document(Document { index, offset, doc_type: document.doc_type }));
-        Flow::Go
     }
 
     /// An element of an upper level ends a Cluster of unknown size; the documents' own are handled before.
+    #[inline(never)]
     fn upper(&mut self, top: Open, id: u64) -> Flow {
         if top.master == Master::Cluster && !top.sized && id != ids::EBML && id != ids::SEGMENT {
-            self.close_top();
-            return Flow::Go;
+            return self.close_top();
         }
         let reason = format!("an element that cannot stand inside {}", top.master.name());
         self.invalid(Some(id), reason)
     }
 
+    #[inline(never)]
     fn open(&mut self, master: Master, header: Header, pos: u64, parent: Open) -> Flow {
         let depth = self.stack.len() + 1;
         if depth > self.limits.max_depth {
@@ -164,11 +211,18 @@ impl Demuxer {
                     return flow;
                 }
             }
+            Master::Info | Master::Tracks => {
+                if let Some(flow) = self.repeated(master, header) {
+                    return flow;
+                }
+            }
             _ => {}
         }
-        self.input.skip(header.len);
-        let end = header.size.map(|size| self.input.pos().saturating_add(size));
-        self.stack.push(Open { master, start: pos, end: end.unwrap_or(parent.end), sized: end.is_some() });
+        self.advance(header.len);
+        let body = self.input.pos();
+        let end = header.size.map(|size| body.saturating_add(size));
+        let open = Open { master, start: pos, body, end: end.unwrap_or(parent.end), sized: end.is_some() };
+        self.stack.push(open);
         self.begin(master, pos);
         Flow::Go
     }
@@ -187,6 +241,7 @@ impl Demuxer {
     fn begin(&mut self, master: Master, pos: u64) {
         match master {
             Master::Info => self.draft.begin_info(),
+            Master::Tracks => self.context.tracks_before = self.context.tracks.len(),
             Master::TrackEntry => self.draft.begin_track(),
             Master::Audio => self.draft.begin_audio(),
             Master::Video => self.draft.begin_video(),
@@ -200,30 +255,43 @@ impl Demuxer {
     }
 
     /// The innermost master is over.
-    fn close_top(&mut self) {
+    #[inline(never)]
+    fn close_top(&mut self) -> Flow {
+        let mut mismatch = self.mismatch();
         let Some(top) = self.stack.pop() else {
-            return;
+            return Flow::Go;
         };
+        let mut flow = Flow::Go;
         match top.master {
-            Master::Segment => self.end_document(self.input.pos()),
+            Master::Segment => {
+                self.queue.extend(mismatch.take().map(Event::ChecksumMismatch));
+                self.end_document(self.input.pos());
+            }
             Master::Info => {
-                if let Some(info) = self.draft.info.take() {
-                    self.context.scale_ns = i64::try_from(info.timestamp_scale_ns).unwrap_or(i64::MAX);
+                if let Some(info) = self.draft.info.take().map(Arc::new) {
+                    self.context.scale_to(&info);
+                    self.keep_info(top.start, &info);
                     self.queue.push_back(Event::Info(info));
                 }
             }
+            Master::Tracks => self.keep_tracks(top.start, self.context.tracks_before),
             Master::TrackEntry => {
-                if let Some(track) = self.draft.end_track() {
-                    self.context.tracks.push((track.number, track.default_duration_ns));
+                if let Some(track) = self.draft.end_track().map(Arc::new) {
+                    self.context.tracks.push(Arc::clone(&track));
                     self.queue.push_back(Event::Track(track));
                 }
             }
-            Master::SimpleTag => self.queue.extend(self.draft.end_tag().map(Event::Tag)),
+            Master::SimpleTag if self.draft.end_tag(self.input.front()) => flow = Flow::Tag,
             Master::BlockGroup => self.end_group(),
             _ => {}
         }
+        if let Some(mismatch) = mismatch {
+            self.queue.push_back(Event::ChecksumMismatch(mismatch));
+        }
+        flow
     }
 
+    #[inline(never)]
     fn uint(&mut self, field: Field, header: Header, size: u64) -> Flow {
         if size > 8 {
             return self.invalid(Some(header.id), format!("a number of {size} bytes, at most 8"));
@@ -249,7 +317,7 @@ impl Demuxer {
         {
             return flow;
         }
-        self.input.skip(header.len + bytes_len(size));
+        self.advance(header.len + bytes_len(size));
         if field == Field::ClusterTimestamp {
             self.cluster(value.unwrap_or(0));
         } else {
@@ -267,6 +335,7 @@ impl Demuxer {
         }
     }
 
+    #[inline(never)]
     fn float(&mut self, field: Field, header: Header, size: u64) -> Flow {
         if !matches!(size, 0 | 4 | 8) {
             return self.invalid(Some(header.id), format!("a float of {size} bytes, not 0, 4 or 8"));
@@ -277,11 +346,12 @@ impl Demuxer {
             Err(flow) => return flow,
         };
         let value = ebml::float(bytes);
-        self.input.skip(header.len + bytes_len(size));
+        self.advance(header.len + bytes_len(size));
         self.draft.float(field, value);
         Flow::Go
     }
 
+    #[inline(never)]
     fn date(&mut self, header: Header, size: u64) -> Flow {
         if !matches!(size, 0 | 8) {
             return self.invalid(Some(header.id), format!("a date of {size} bytes, not 0 or 8"));
@@ -292,13 +362,13 @@ impl Demuxer {
             Err(flow) => return flow,
         };
         let value = ebml::be(bytes).cast_signed();
-        self.input.skip(header.len + bytes_len(size));
+        self.advance(header.len + bytes_len(size));
         self.draft.date(value);
         Flow::Go
     }
 
     /// The payload of an element of at most 8 bytes, left in the input.
-    fn small_value<'a>(
+    pub(crate) fn small_value<'a>(
         &'a self,
         header: Header,
         size: u64,
@@ -310,6 +380,7 @@ impl Demuxer {
     }
 
     /// A string or binary value.
+    #[inline(never)]
     fn buffered_value(&mut self, field: Field, header: Header, size: u64, is_text: bool) -> Flow {
         let max = self.limits.max_element_bytes;
         let size = match usize::try_from(size) {
@@ -320,28 +391,50 @@ impl Demuxer {
         if self.input.len() < need {
             return Flow::Wait { need, id: Some(header.id) };
         }
-        self.input.skip(header.len);
-        let value = self.input.take(size);
+        self.advance(header.len);
+        if matches!(field, Field::TagName | Field::TagString | Field::TagBinary) {
+            let span = match self.input.leaves(size) {
+                false => Span::Front { start: self.input.at(), len: size },
+                true => Span::Held(self.take(size)),
+            };
+            if let Span::Front { .. } = span {
+                self.advance(size);
+            }
+            self.draft.tag_value(field, span);
+            return Flow::Go;
+        }
+        // These are kept for long, and must not keep what was fed alive.
+        let value = Bytes::copy_from_slice(&self.take(size));
         if is_text {
-            self.draft.text(field, ebml::text(&value));
+            self.draft.text(field, Text::of(value));
         } else {
             self.draft.binary(field, value);
         }
         Flow::Go
     }
 
-    fn skip(&mut self, header: Header, size: u64) -> Flow {
+    #[inline(never)]
+    pub(crate) fn skip(&mut self, header: Header, size: u64) -> Flow {
+        let here = self.input.rest().len().saturating_sub(header.len);
+        if let Some(size) = usize::try_from(size).ok().filter(|size| *size < here) {
+            self.advance(header.len + size);
+            return Flow::Go;
+        }
         let start = self.input.pos();
-        self.input.skip(header.len);
+        self.advance(header.len);
         let until = self.input.pos().saturating_add(size);
         self.state = State::Skip { start, id: header.id, until };
         Flow::Go
     }
 
+    #[cold]
+    #[inline(never)]
     pub(crate) fn invalid(&mut self, id: Option<u64>, reason: impl Into<String>) -> Flow {
         self.damage(id, ErrorKind::InvalidElement { reason: reason.into() })
     }
 
+    #[cold]
+    #[inline(never)]
     pub(crate) fn limit(&mut self, id: u64, limit: &'static str, value: u64, max: usize) -> Flow {
         self.damage(Some(id), ErrorKind::LimitExceeded { limit, value, max: max as u64 })
     }

@@ -297,3 +297,18 @@ fn shorter_sizes_where_the_header_demands_them() {
     let (found, error) = run(&[header, open(SEGMENT, &[])].concat());
     assert_eq!((found.len(), error.unwrap().path.as_str()), (0, "Segment"));
 }
+
+/// Found by fuzzing: a Duration that is no number is equal to nothing, itself included.
+#[test]
+fn floats_that_are_no_length_say_nothing() {
+    for odd in [f64::NAN, f64::INFINITY, -1.0] {
+        let audio = master(0xE1, &[el(0xB5, &odd.to_be_bytes()), el(0x78B5, &odd.to_be_bytes())]);
+        let tracks = master(TRACKS, &[track(1, "a", &[audio])]);
+        let all = events(&document(&[info(&[el(0x4489, &odd.to_be_bytes())]), tracks]));
+        let Event::Info(info) = &all[1] else { panic!("{all:?}") };
+        let Event::Track(track) = &all[2] else { panic!("{all:?}") };
+        let audio = track.audio.as_ref().expect("an Audio master");
+        assert_eq!(info.duration, None);
+        assert_eq!((audio.sampling_frequency_hz, audio.output_sampling_frequency_hz), (8000.0, None));
+    }
+}

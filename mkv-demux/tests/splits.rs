@@ -3,7 +3,7 @@
 mod common;
 use bytes::Bytes;
 use common::*;
-use mkv_demux::{Demuxer, Error, Event};
+use mkv_demux::{Builder, Demuxer, Error, Event};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -24,6 +24,10 @@ fn cut(data: &[u8], lengths: &[usize]) -> Vec<Bytes> {
 }
 
 fn demuxer() -> Demuxer {
+    limits().build()
+}
+
+fn limits() -> Builder {
     // Small limits, so that generated streams pass them.
     Demuxer::builder()
         .max_depth(8)
@@ -31,7 +35,6 @@ fn demuxer() -> Demuxer {
         .max_element_bytes(300)
         .max_tracks(3)
         .max_tag_bytes(500)
-        .build()
 }
 
 /// Feeds everything before the first poll: the pieces wait in a queue.
@@ -87,7 +90,8 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
     let document = (vec(level_1(), 0..6), any::<bool>()).prop_map(|(children, known)| {
         [ebml(), if known { master(SEGMENT, &children) } else { open(SEGMENT, &children) }].concat()
     });
-    vec(document, 1..4).prop_map(|documents| documents.concat())
+    // Documents repeat each other, whole or in part, as fragments do.
+    (vec(document, 1..4), 1usize..3).prop_map(|(documents, times)| documents.concat().repeat(times))
 }
 
 /// A change to a stream: bytes overwritten, put in or cut out.
@@ -135,7 +139,12 @@ fn check(data: &[u8], lengths: &[usize]) -> Outcome {
     let whole = run_with(demuxer(), [Bytes::copy_from_slice(data)]);
     assert_eq!(whole, run_with(demuxer(), cut(data, lengths)), "in pieces");
     assert_eq!(whole, run_with(demuxer(), cut(data, &[1])), "byte by byte");
+    assert_eq!(whole, run_lent(demuxer(), cut(data, lengths)), "borrowed");
     assert_eq!(whole, run_late(data, lengths), "fed before the first poll");
+    // Another way through the code: nothing is taken at one go, and nothing is remembered.
+    let mut verified = run_with(limits().verify_checksums(true).build(), cut(data, lengths));
+    verified.0.retain(|event| !matches!(event, Event::ChecksumMismatch(_)));
+    assert_eq!(whole, verified, "verified");
     // Small pieces hold nothing up.
     for n in [data.len() / 3, data.len() / 2, data.len().saturating_sub(lengths[0])] {
         let (mut one, mut many) = (so_far(cut(&data[..n], &[n.max(1)])), so_far(cut(&data[..n], &[1])));
@@ -144,6 +153,7 @@ fn check(data: &[u8], lengths: &[usize]) -> Outcome {
             (one.2, many.2) = (0, 0);
         }
         assert_eq!(one, many, "after {n} bytes");
+        assert!(whole.0.starts_with(&one.0), "more bytes took an event back, after {n}");
     }
     for frame in frames(&whole.0) {
         let at = usize::try_from(frame.offset).unwrap();

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use bytes::Bytes;
-use mkv_demux::{Demuxer, Error, Event, Frame, Tag};
+use mkv_demux::{Demuxer, Error, Event, EventRef, Frame, Tag};
 
 pub(crate) const EBML: u32 = 0x1A45_DFA3;
 pub(crate) const DOC_TYPE: u32 = 0x4282;
@@ -137,7 +137,20 @@ pub(crate) fn document(children: &[Vec<u8>]) -> Vec<u8> {
 pub(crate) type Outcome = (Vec<Event>, Option<Error>);
 
 /// Feeds `pieces` and polls after each; checks on the way what holds for every stream.
-pub(crate) fn run_with(mut demuxer: Demuxer, pieces: impl IntoIterator<Item = Bytes>) -> Outcome {
+pub(crate) fn run_with(demuxer: Demuxer, pieces: impl IntoIterator<Item = Bytes>) -> Outcome {
+    run_by(Demuxer::poll, demuxer, pieces)
+}
+
+/// As [`run_with`], by borrowed events.
+pub(crate) fn run_lent(demuxer: Demuxer, pieces: impl IntoIterator<Item = Bytes>) -> Outcome {
+    run_by(|demuxer| Ok(demuxer.poll_ref()?.map(EventRef::into_owned)), demuxer, pieces)
+}
+
+fn run_by(
+    poll: impl Fn(&mut Demuxer) -> Result<Option<Event>, Error>,
+    mut demuxer: Demuxer,
+    pieces: impl IntoIterator<Item = Bytes>,
+) -> Outcome {
     let mut events = Vec::new();
     let mut error = None;
     let mut position = 0;
@@ -147,7 +160,7 @@ pub(crate) fn run_with(mut demuxer: Demuxer, pieces: impl IntoIterator<Item = By
             None => demuxer.finish(),
         }
         loop {
-            match demuxer.poll() {
+            match poll(&mut demuxer) {
                 Ok(Some(event)) => events.push(event),
                 Ok(None) => break,
                 Err(e) => assert_eq!(error.replace(e), None, "a second error"),
@@ -170,6 +183,8 @@ pub(crate) fn run(data: &[u8]) -> Outcome {
     let whole = run_with(Demuxer::new(), [Bytes::copy_from_slice(data)]);
     let bytewise = run_with(Demuxer::new(), pieces(data, 1));
     assert_eq!(whole, bytewise, "a split changed the outcome");
+    let lent = run_lent(Demuxer::new(), [Bytes::copy_from_slice(data)]);
+    assert_eq!(whole, lent, "borrowed events are others");
     whole
 }
 
