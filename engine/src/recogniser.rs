@@ -157,7 +157,7 @@ impl fmt::Debug for AudioChunk {
 
 /// How exact the times of words are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum WordTimes {
     /// Each word was timed by the recogniser; the truth lies within `error_ms`.
     Measured {
@@ -174,6 +174,7 @@ pub enum WordTimes {
 
 /// What a recogniser can do; stated when a session is ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Capabilities {
     /// Name and size of the model or service, for people.

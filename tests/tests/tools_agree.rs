@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
@@ -99,7 +100,7 @@ fn mkvmerge(dir: &TempDir, name: &str, args: &str) -> PathBuf {
 /// What the product finds in a file.
 struct Ours {
     inspection: Inspection,
-    tracks: Vec<Track>,
+    tracks: Vec<Arc<Track>>,
     frames: Vec<Frame>,
 }
 
@@ -112,7 +113,7 @@ fn ours(path: &Path) -> Ours {
         demuxer.feed(piece);
     }
     demuxer.finish();
-    let (mut tracks, mut frames) = (Vec::<Track>::new(), Vec::new());
+    let (mut tracks, mut frames) = (Vec::<Arc<Track>>::new(), Vec::new());
     // An error is in the inspection too, where the tests look.
     while let Ok(Some(event)) = demuxer.poll() {
         match event {

@@ -1,6 +1,7 @@
 //! Matroska recordings that are not a Kinesis stream of PCM: compressed, stereo, or at another rate.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use mkv_demux::{ContentEncoding, Demuxer, ErrorKind, Event, Frame, Track, TrackKind};
@@ -37,7 +38,7 @@ pub(super) struct MatroskaReader {
 }
 
 struct AudioTrack {
-    entry: Track,
+    entry: Arc<Track>,
     party: Option<Party>,
     decoder: Option<Decoder>,
     prefix: Bytes,
@@ -116,7 +117,7 @@ impl MatroskaReader {
                 self.date = date.map(Time::from_ns);
             }
             Event::Track(entry) if entry.kind == TrackKind::Audio => self.add(entry),
-            Event::Track(entry) => self.others.push(entry.codec_id),
+            Event::Track(entry) => self.others.push(entry.codec_id.to_string()),
             Event::Frame(frame) => {
                 if !self.settled {
                     self.settle()?;
@@ -133,7 +134,7 @@ impl MatroskaReader {
     }
 
     /// A track; a document that repeats an earlier one's tracks adds nothing.
-    fn add(&mut self, entry: Track) {
+    fn add(&mut self, entry: Arc<Track>) {
         if self.tracks.iter().all(|track| track.entry.number != entry.number) {
             let track =
                 AudioTrack { entry, party: None, decoder: None, prefix: Bytes::new(), lanes: Vec::new() };
@@ -251,7 +252,7 @@ fn prefix(track: &Track) -> Result<Bytes, AudioError> {
         [] => Ok(Bytes::new()),
         [ContentEncoding::HeaderStripping(bytes)] => Ok(bytes.clone()),
         _ => Err(AudioError::Codec {
-            codec: track.codec_id.clone(),
+            codec: track.codec_id.to_string(),
             reason: " with compressed or encrypted frames".to_owned(),
         }),
     }
@@ -261,7 +262,7 @@ fn prefix(track: &Track) -> Result<Bytes, AudioError> {
 fn parameters(track: &Track) -> Result<AudioCodecParameters, AudioError> {
     let codec = Codec::of(track)?;
     let missing = || AudioError::Codec {
-        codec: track.codec_id.clone(),
+        codec: track.codec_id.to_string(),
         reason: " because its CodecPrivate is missing or not valid".to_owned(),
     };
     let private = track.codec_private.as_deref();

@@ -6,6 +6,7 @@
 //! not know whose audio it is.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use mkv_demux::{Demuxer, Document, Error, Event, Frame, SegmentInfo, Tag, Track, TrackKind};
@@ -58,7 +59,7 @@ pub(super) struct Fragment {
     pub(super) segment_uuid: Option<[u8; 16]>,
     pub(super) date: Option<Time>,
     pub(super) tags: Tags,
-    pub(super) tracks: Vec<Track>,
+    pub(super) tracks: Vec<Arc<Track>>,
     pub(super) blocks: Vec<Block>,
     /// Time of the first Cluster of the document, nanoseconds.
     pub(super) first_cluster_ns: Option<i64>,
@@ -89,8 +90,8 @@ pub(super) enum Piece {
 #[derive(Debug)]
 struct Open {
     document: u64,
-    info: Option<SegmentInfo>,
-    tracks: Vec<Track>,
+    info: Option<Arc<SegmentInfo>>,
+    tracks: Vec<Arc<Track>>,
     tags: Tags,
     blocks: Vec<Block>,
     held_bytes: usize,

@@ -149,7 +149,10 @@ impl Call {
             // In a plain file the first unnamed track is the customer's, the second the agent's.
             let party = party_of(track).or_else(|| unnamed.next().filter(|_| plain).copied());
             let Some(party) = party else {
-                let what = track.name.clone().unwrap_or_else(|| format!("track {}", track.number));
+                let what = track
+                    .name
+                    .as_ref()
+                    .map_or_else(|| format!("track {}", track.number), ToString::to_string);
                 self.let_go(DropReason::UnknownTrack, bytes(), what);
                 continue;
             };

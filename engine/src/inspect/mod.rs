@@ -7,6 +7,7 @@ mod found;
 mod signal;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use mkv_demux::{Demuxer, ErrorKind, Event, Frame, Tag, Track, TrackKind};
@@ -48,7 +49,7 @@ struct Document {
     info: FragmentInfo,
     tags: Tags,
     segment: Option<[u8; 16]>,
-    tracks: Vec<Track>,
+    tracks: Vec<Arc<Track>>,
     /// (track, start, bytes) of the frames of audio tracks.
     audio: Vec<(u64, Time, usize)>,
     /// Loudness of audio tracks, should they turn out to be PCM, by track.
@@ -319,17 +320,20 @@ fn shortened(text: &str) -> String {
 
 /// The place of a track in the list, made where it is new; none where there are too many.
 fn track_entry(tracks: &mut Vec<TrackInfo>, track: &Track) -> Option<usize> {
-    let same =
-        |t: &TrackInfo| t.number == track.number && t.name == track.name && t.codec_id == track.codec_id;
+    let same = |t: &TrackInfo| {
+        t.number == track.number
+            && t.name.as_deref() == track.name.as_deref()
+            && *t.codec_id == *track.codec_id
+    };
     match tracks.iter().position(same) {
         Some(index) => Some(index),
         None if tracks.len() >= MAX_TRACKS => None,
         None => {
             tracks.push(TrackInfo {
                 number: track.number,
-                name: track.name.clone(),
+                name: track.name.as_ref().map(ToString::to_string),
                 kind: kind_name(track.kind),
-                codec_id: track.codec_id.clone(),
+                codec_id: track.codec_id.to_string(),
                 format: if track.kind == TrackKind::Audio { String::new() } else { format_of(track) },
                 frames: 0,
                 payload_bytes: 0,
@@ -354,7 +358,7 @@ fn kind_name(kind: TrackKind) -> &'static str {
 fn format_of(track: &Track) -> String {
     match &track.video {
         Some(video) => format!("{}, {}x{}", track.codec_id, video.pixel_width, video.pixel_height),
-        None => track.codec_id.clone(),
+        None => track.codec_id.to_string(),
     }
 }
 

@@ -261,7 +261,7 @@ fn probe(reader: &mut dyn Read) -> Result<(Bytes, Look), SourceError> {
 #[derive(Default)]
 struct Prober {
     demuxer: Demuxer,
-    tracks: Vec<Track>,
+    tracks: Vec<Arc<Track>>,
     mime_type: Option<String>,
 }
 
@@ -276,7 +276,7 @@ impl Prober {
                     self.mime_type.get_or_insert(tag.string().unwrap_or_default().to_ascii_lowercase());
                 }
                 Event::DocumentEnd { .. } if !self.tracks.is_empty() => return true,
-                Event::Frame(_) if !self.tracks.iter().any(is_connect_track) => return true,
+                Event::Frame(_) if !self.tracks.iter().any(|t| is_connect_track(t)) => return true,
                 _ => {}
             }
         }
@@ -288,7 +288,7 @@ impl Prober {
             // Damaged or cut short: the call says what is wrong, and where.
             return Ok(Look::Pcm);
         }
-        let audio: Vec<&Track> = self.tracks.iter().filter(|t| t.kind == TrackKind::Audio).collect();
+        let audio: Vec<&Arc<Track>> = self.tracks.iter().filter(|t| t.kind == TrackKind::Audio).collect();
         if audio.is_empty() {
             let found: Vec<&str> = self.tracks.iter().map(|t| t.codec_id.as_str()).collect();
             return Err(SourceError::NoAudio(found.join(", ")));
