@@ -159,7 +159,8 @@ impl Call {
                 if matches!(error.kind, ErrorKind::Truncated { .. }) {
                     self.summary.media.truncated = Some(error.to_string());
                 } else {
-                    self.summary.media.damages += 1;
+                    // What never was Matroska is not damaged Matroska.
+                    self.summary.media.damages += u64::from(error.kind != ErrorKind::NotMatroska);
                     self.summary.end = EndReason::MediaFailed(error.to_string());
                 }
                 self.report(Report::Damage(error));
