@@ -10,6 +10,7 @@ mod clock;
 mod server;
 mod tls;
 
+pub mod kinesis;
 pub mod salesforce;
 
 pub use clock::Clock;
