@@ -12,6 +12,8 @@ mod tls;
 
 pub mod kinesis;
 pub mod salesforce;
+pub mod sigv4;
+pub mod transcribe;
 
 pub use clock::Clock;
 pub use server::{Dropped, Outgoing, Reply, Server, ServerOptions, Service, Wire, read_body};

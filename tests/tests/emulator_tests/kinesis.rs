@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tests::emulators::kinesis::{
     Answer, ConnectionId, Exception, Fault, Kinesis, KinesisServer, Options, Selector, Step, cut,
 };
+use tests::emulators::sigv4::{self, Credentials};
 use tests::emulators::{Clock, Outgoing, ServerOptions};
 
 use crate::client::Client;
@@ -158,6 +159,32 @@ fn requests_that_make_no_sense_are_refused() {
     let other = Bytes::from(json!({"StreamARN": "other", "StartSelector": earliest()}).to_string());
     let answer = kinesis.handle(T0, &http::Request::post("/getMedia").body(other).unwrap());
     assert_eq!(refused(&answer), "ResourceNotFoundException");
+}
+
+#[test]
+fn with_credentials_only_signed_requests_of_now_are_answered() {
+    let credentials = Some(Credentials::example());
+    let mut kinesis = live(Options { credentials, ..Options::default() });
+    let mut ask = |now: Time, secret: &str, body_too: bool| {
+        let mut request = get_media(&earliest());
+        request.headers_mut().insert("x-amz-date", sigv4::amz_date(T0).parse().unwrap());
+        let (mut parts, body) = request.into_parts();
+        let hash = sigv4::payload_hash(if body_too { &body } else { b"another" });
+        let with = Credentials { secret_access_key: secret.to_owned(), ..Credentials::example() };
+        let (signature, _) = sigv4::sign(&parts, &hash, &with, "eu-west-2", "kinesisvideo").unwrap();
+        parts.headers.insert("authorization", signature.parse().unwrap());
+        match kinesis.handle(now, &http::Request::from_parts(parts, body)) {
+            Answer::Media(_) => None,
+            Answer::Reply(reply) => Some(reply.status().as_u16()),
+        }
+    };
+    let secret = Credentials::example().secret_access_key;
+    assert_eq!(ask(T0, &secret, true), None);
+    assert_eq!(ask(T0, "wrong", true), Some(403));
+    assert_eq!(ask(T0, &secret, false), Some(403), "a body that was changed");
+    assert_eq!(ask(at(301_000), &secret, true), Some(403), "a clock five minutes late");
+    let unsigned = kinesis.handle(T0, &get_media(&earliest()));
+    assert_eq!(refused(&unsigned), "InvalidSignatureException");
 }
 
 #[test]

@@ -4,3 +4,4 @@
 mod client;
 mod kinesis;
 mod salesforce;
+mod transcribe;

@@ -22,6 +22,8 @@ impl Exception {
     pub const CLIENT_LIMIT: Self = Self { name: "ClientLimitExceededException", status: 400 };
     /// Too many connections to the stream.
     pub const CONNECTION_LIMIT: Self = Self { name: "ConnectionLimitExceededException", status: 400 };
+    /// 403: the signature is wrong or too old.
+    pub const SIGNATURE: Self = Self { name: "InvalidSignatureException", status: 403 };
     /// The request makes no sense.
     pub const INVALID_ARGUMENT: Self = Self { name: "InvalidArgumentException", status: 400 };
 }

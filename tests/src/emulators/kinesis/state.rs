@@ -10,10 +10,13 @@ use super::connection::{Connection, Step};
 use super::fragment::Fragment;
 use super::request::{self, Asked, Selector};
 use super::script::{Exception, Fault};
+use crate::emulators::sigv4::{self, Credentials};
 
 /// How the service behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
+    /// Every request must be signed with these; absent: signatures are not looked at.
+    pub credentials: Option<Credentials>,
     /// Connections of one stream at once.
     pub max_connections: usize,
     /// GetMedia calls of one stream in a second.
@@ -31,6 +34,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            credentials: None,
             max_connections: 3,
             max_calls_per_s: 5,
             max_age: Span::from_s(45 * 60),
@@ -154,6 +158,7 @@ impl Kinesis {
     /// Takes a request with its whole body.
     pub fn handle(&mut self, now: Time, request: &http::Request<Bytes>) -> Answer {
         let asked = match request.method() {
+            _ if !self.signed(now, request) => Err(Exception::SIGNATURE),
             &http::Method::POST => request::read(request.uri().path(), request.body()),
             _ => Err(Exception::INVALID_ARGUMENT),
         };
@@ -163,6 +168,14 @@ impl Kinesis {
             Err(exception) => Err(exception),
         };
         answer.unwrap_or_else(|exception| Answer::Reply(refusal(exception)))
+    }
+
+    /// The request's signature is good, or nobody looks at it.
+    fn signed(&self, now: Time, request: &http::Request<Bytes>) -> bool {
+        let Some(credentials) = &self.options.credentials else { return true };
+        let hash = sigv4::payload_hash(request.body());
+        let (parts, _) = request.clone().into_parts();
+        sigv4::verify(&parts, &hash, credentials, now).is_ok()
     }
 
     fn data_endpoint(&mut self, stream: &str) -> Result<http::Response<Bytes>, Exception> {
