@@ -190,7 +190,12 @@ impl<S: Service> House<S> {
                     connections.shutdown().await;
                 }
                 Order::Serve | Order::Freeze if listener.is_none() => {
-                    listener = TcpListener::bind(address).await.ok();
+                    let Ok(bound) = TcpListener::bind(address).await else {
+                        // Somebody else has the port for now.
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                        continue;
+                    };
+                    listener = Some(bound);
                 }
                 Order::Serve | Order::Freeze => {}
             }

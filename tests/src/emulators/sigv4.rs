@@ -188,11 +188,12 @@ fn canonical(request: &http::request::Parts, signed: &str, payload_hash: &str) -
     let mut headers = String::new();
     for name in signed.split(';') {
         let value = match name {
-            // HTTP/2 has no Host header; clients sign what stands in its place, under either name.
+            // In HTTP/2 the authority stands for the Host header; clients sign either name.
             "host" | ":authority" => {
                 let authority = request.uri.authority().map(http::uri::Authority::as_str);
                 let host = request.headers.get("host").and_then(|v| v.to_str().ok());
-                authority.or(host).ok_or("no host")?.to_owned()
+                let value = if name == "host" { host.or(authority) } else { authority.or(host) };
+                value.ok_or("no host")?.to_owned()
             }
             _ => {
                 let values: Vec<&str> =

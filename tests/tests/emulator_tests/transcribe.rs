@@ -244,7 +244,7 @@ fn requests_are_held_to_the_rules() {
     let mut transcribe = Transcribe::new(Options::default());
     let many = [
         ("x-amzn-transcribe-language-code", ""),
-        ("x-amzn-transcribe-identify-language", "true"),
+        ("x-amzn-transcribe-identify-language", "True"),
         ("x-amzn-transcribe-language-options", "en-US,de-DE"),
     ];
     assert!(transcribe.open(T0, PATH, &headers(&many)).is_ok());
@@ -320,14 +320,25 @@ struct Talk {
 impl Talk {
     /// Opens a session with signatures; `Err` is the status and type of a refusal.
     async fn open(server: &TranscribeServer, credentials: &Credentials) -> Result<Self, (u16, String)> {
+        Self::open_as(server, credentials, sigv4::STREAMING).await
+    }
+
+    /// As `open`, announcing this for the body; nothing: signing an empty body, as some clients do.
+    async fn open_as(
+        server: &TranscribeServer,
+        credentials: &Credentials,
+        announced: &str,
+    ) -> Result<Self, (u16, String)> {
         let mut client = Client::connect(&server.url(), server.ca_pem(), true).await.unwrap();
         let date = sigv4::amz_date(server.clock().now());
         let mut request = http::Request::post(format!("{}{PATH}", server.url()));
         *request.headers_mut().unwrap() =
-            headers(&[("x-amz-content-sha256", sigv4::STREAMING), ("x-amz-date", &date)]);
+            headers(&[("x-amz-content-sha256", announced), ("x-amz-date", &date)]);
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        let empty = sigv4::payload_hash(b"");
+        let hash = if announced.is_empty() { &empty } else { announced };
         let (authorization, chain) =
-            sigv4::sign(&parts, sigv4::STREAMING, credentials, "eu-west-2", "transcribe").unwrap();
+            sigv4::sign(&parts, hash, credentials, "eu-west-2", "transcribe").unwrap();
         parts.headers.insert("authorization", authorization.parse().unwrap());
         let (send, pieces) = mpsc::channel(4);
         let request = http::Request::from_parts(parts, Outgoing::Pieces(pieces));
@@ -425,6 +436,17 @@ async fn wrong_signatures_are_refused_before_and_during_the_stream() {
     assert_eq!(message.text(":message-type"), Some("exception"));
     assert_eq!(message.text(":exception-type"), Some("BadRequestException"));
     assert_eq!(server.state().records()[0].audio.len(), 1, "the first event was good");
+}
+
+#[tokio::test]
+async fn a_client_may_sign_an_empty_body_and_nothing_else() {
+    let server = server(false).await;
+    let credentials = Credentials::example();
+    let mut talk = Talk::open_as(&server, &credentials, "").await.unwrap();
+    assert!(!talk.play().await.unwrap().is_empty());
+    let other = sigv4::payload_hash(b"another");
+    let refused = Talk::open_as(&server, &credentials, &other).await.err().unwrap();
+    assert_eq!(refused.0, 403);
 }
 
 #[tokio::test]

@@ -41,7 +41,8 @@ impl Request {
         };
         let headers: Vec<(String, String)> = headers.iter().filter_map(own).collect();
         let value = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
-        let yes = |name: &str| value(name) == Some("true");
+        // The Python client writes "True".
+        let yes = |name: &str| value(name).is_some_and(|v| v.eq_ignore_ascii_case("true"));
         let bad = |what: &str| Err(Exception::bad_request(what));
 
         if value("media-encoding") != Some("pcm") {
