@@ -401,8 +401,12 @@ impl Talk {
 }
 
 async fn server(tls: bool) -> TranscribeServer {
+    server_at(1.0, tls).await
+}
+
+async fn server_at(speed: f64, tls: bool) -> TranscribeServer {
     let wire = if tls { ServerOptions::tls(&["h2"]) } else { ServerOptions::default() };
-    let clock = Clock::starting_at(T0, 20.0);
+    let clock = Clock::starting_at(T0, speed);
     TranscribeServer::start(Options::default(), Some(Credentials::example()), wire, clock).await.unwrap()
 }
 
@@ -464,7 +468,8 @@ async fn faults_and_the_idle_rule_reach_the_wire() {
     let messages = talk.play().await.unwrap();
     assert_eq!(messages[0].text(":event-type"), Some("NoveltyEvent"));
     assert_eq!(messages.len(), 1);
-    // Fifteen seconds, twenty times as fast.
+    // Fifteen seconds, a hundred times as fast.
+    let server = server_at(100.0, false).await;
     let mut talk = Talk::open(&server, &Credentials::example()).await.unwrap();
     let message = talk.next().await.unwrap().unwrap();
     assert!(String::from_utf8_lossy(&message.payload).contains("no new audio was received for 15 seconds"));
