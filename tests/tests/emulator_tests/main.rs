@@ -5,3 +5,4 @@ mod client;
 mod kinesis;
 mod salesforce;
 mod transcribe;
+mod transcribe_wire;

@@ -21,7 +21,7 @@ pub enum Fault {
     /// Treated well and answered so much later.
     Late(Span),
     /// The connection is not accepted. Inline only; on a socket the connection breaks, and
-    /// [`super::SalesforceServer::refuse`] closes the port.
+    /// [`crate::emulators::Server::refuse`] closes the port.
     Refused,
 }
 
