@@ -3,6 +3,8 @@
 //! The tone recogniser decodes the audio that really reached it, so a test knows exactly what left the call,
 //! when, and on which channel.
 
+pub mod emulators;
+
 mod played;
 mod recogniser;
 
