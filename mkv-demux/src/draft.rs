@@ -9,11 +9,12 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::Text;
-use crate::borrowed::{Piece, TagRef};
+use crate::borrowed::TagRef;
 use crate::event::VideoSettings;
 use crate::event::{AudioSettings, ContentEncoding, Frame, SegmentInfo, Track, TrackKind};
 use crate::ids::Field;
-use crate::text::{Fixed, fixed, plain};
+use crate::span::{Span, TagDraft};
+use crate::text::plain;
 
 /// `TimestampScale` where the element is missing (RFC 9559 section 5.1.2.9).
 pub(crate) const DEFAULT_TIMESTAMP_SCALE_NS: u64 = 1_000_000;
@@ -47,71 +48,6 @@ struct EncodingDraft {
     kind: u64,
     algo: u64,
     settings: Bytes,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct TagDraft {
-    pub(crate) offset: u64,
-    pub(crate) name: Span,
-    pub(crate) value: Span,
-    pub(crate) binary: bool,
-}
-
-/// Bytes of the stream: where they are in the input's first buffer, until that is left behind.
-#[derive(Debug)]
-pub(crate) enum Span {
-    Front { start: usize, len: usize },
-    Held(Bytes),
-}
-
-impl Default for Span {
-    fn default() -> Self {
-        Self::Front { start: 0, len: 0 }
-    }
-}
-
-impl TagDraft {
-    pub(crate) fn at(offset: u64) -> Self {
-        Self { offset, ..Self::default() }
-    }
-
-    /// Takes TagName, TagString or TagBinary.
-    pub(crate) fn take(&mut self, field: Field, span: Span) {
-        if field == Field::TagName {
-            self.name = span;
-        } else {
-            self.value = span;
-            self.binary = field == Field::TagBinary;
-        }
-    }
-}
-
-impl Span {
-    fn piece<'a>(&'a self, front: &'a Bytes) -> Piece<'a> {
-        match self {
-            Self::Front { start, len } => {
-                let bytes = front.get(*start..*start + *len).unwrap_or_default();
-                Piece { bytes, source: front }
-            }
-            Self::Held(bytes) => Piece { bytes, source: bytes },
-        }
-    }
-
-    fn hold(&mut self, front: &Bytes) {
-        if let Self::Front { .. } = self {
-            *self = Self::Held(front.slice_ref(self.piece(front).bytes));
-        }
-    }
-
-    /// Makes it text.
-    fn fix(&mut self, front: &Bytes) {
-        match (fixed(self.piece(front).bytes), &mut *self) {
-            (Fixed::AsItIs, _) => {}
-            (Fixed::Shorter(text), Self::Front { len, .. }) => *len = text,
-            (Fixed::Shorter(text), Self::Held(bytes)) => bytes.truncate(text),
-            (Fixed::Replaced(text), _) => *self = Self::Held(text.into()),
-        }
-    }
 }
 
 /// The open BlockGroup.

@@ -129,6 +129,7 @@ mod draft;
 mod ebml;
 #[cfg(test)]
 mod elements;
+mod ending;
 mod error;
 mod event;
 mod frames;
@@ -137,8 +138,10 @@ mod input;
 mod limits;
 mod repeat;
 mod resync;
+mod span;
 mod tags;
 mod text;
+mod values;
 mod walk;
 
 pub use borrowed::{EventRef, FrameRef, TagRef};

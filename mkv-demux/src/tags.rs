@@ -3,9 +3,9 @@
 //! It must never judge: whatever is otherwise is left to the element walk.
 
 use crate::demuxer::{Demuxer, Open, State};
-use crate::draft::{Span, TagDraft};
 use crate::ebml::{self, Header};
 use crate::ids::{self, Field, Kind, Master};
+use crate::span::{Span, TagDraft};
 
 /// The ids as they stand in the stream.
 const TAG: [u8; 2] = [0x73, 0x73];

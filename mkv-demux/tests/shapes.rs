@@ -312,3 +312,14 @@ fn floats_that_are_no_length_say_nothing() {
         assert_eq!((audio.sampling_frequency_hz, audio.output_sampling_frequency_hz), (8000.0, None));
     }
 }
+
+/// A demuxer and what it says may move between threads, and an event is cheap to move.
+#[test]
+fn events_move_freely() {
+    fn free<T: Send + Sync + 'static>() {}
+    free::<mkv_demux::Demuxer>();
+    free::<Event>();
+    free::<mkv_demux::Error>();
+    let size = size_of::<Result<Option<Event>, mkv_demux::Error>>();
+    assert!(size <= 104, "{size}");
+}

@@ -3,6 +3,7 @@
 //! In this folder:
 //! `cargo run --release` prints the tables; `-- large` that of 1 GiB; `-- tiny` those of tiny pieces;
 //! `-- instructions` counts instructions with valgrind; `-- memory` counts allocations and bytes held.
+//! `-- write FILE` writes the GetMedia stream for other programs (`libavformat.c` beside this folder's manifest).
 //! Words behind it choose rows. `cargo test --release` compares what everyone finds.
 //!
 //! Everyone counts frames and bytes and touches track, time and first payload byte of each; the rows take
@@ -222,6 +223,11 @@ fn main() {
         Some("once") => once(names),
         Some("instructions") => instructions(names),
         Some("memory") => memory::report(),
+        Some("write") => {
+            let path = names.first().expect("write FILE [MIB]");
+            let mib = names.get(1).map_or(19, |mib| mib.parse().expect("a number"));
+            std::fs::write(path, stream::kvs(mib * MIB).bytes).expect("room for a file");
+        }
         Some("large") => {
             table("GetMedia, 1 GiB, 64 KiB pieces", Data::new(stream::kvs(1024 * MIB), 64 * 1024), names, 7);
         }
