@@ -207,8 +207,8 @@ impl Demuxer {
     /// # Errors
     ///
     /// At most one, and nothing but `Ok(None)` after it:
-    /// [`ErrorKind::NotMatroska`] as soon as the first bytes tell;
-    /// [`ErrorKind::Truncated`] when the stream was finished inside an element, after all complete events;
+    /// [`ErrorKind::NotMatroska`](crate::ErrorKind::NotMatroska) as soon as the first bytes tell;
+    /// [`ErrorKind::Truncated`](crate::ErrorKind::Truncated) when the stream was finished inside an element, after all complete events;
     /// any other kind when the stream was finished after damage behind which no document was found.
     #[inline]
     pub fn poll(&mut self) -> Result<Option<Event>, Error> {
