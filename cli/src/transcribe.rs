@@ -42,14 +42,7 @@ pub(crate) fn run(args: &FileArgs, console: &mut Console) -> Result<(), Failure>
     let wav = wav.transpose()?;
     let out = args.output.as_deref().map(create).transpose()?;
 
-    let files = model::ensure(args.model.as_deref(), console)?;
-    let loaded = Model::load(&files, &args.language).map_err(anyhow::Error::from)?;
-    let mut options = EmbeddedOptions::new(loaded);
-    options.vocabulary_filter = filter;
-    if let Some(threads) = args.threads {
-        options.threads = usize::from(threads);
-    }
-    let mut recogniser = Embedded::new(options).map_err(anyhow::Error::from)?;
+    let mut recogniser = recogniser(args, filter, console)?;
 
     let pressed = interrupt::flag();
     let colour = out.is_none() && console.io.stdout_terminal;
@@ -75,6 +68,21 @@ pub(crate) fn run(args: &FileArgs, console: &mut Console) -> Result<(), Failure>
     console.end_bar();
     finished.with_context(|| "cannot write the result")?;
     conclude(args, &name, &summary, console)
+}
+
+/// The embedded recogniser, with its model fetched if need be.
+fn recogniser(
+    args: &FileArgs,
+    filter: Option<VocabularyFilter>,
+    console: &mut Console,
+) -> anyhow::Result<Embedded> {
+    let files = model::ensure(args.model.as_deref(), console)?;
+    let mut options = EmbeddedOptions::new(Model::load(&files, &args.language)?);
+    options.vocabulary_filter = filter;
+    if let Some(threads) = args.threads {
+        options.threads = usize::from(threads);
+    }
+    Ok(Embedded::new(options)?)
 }
 
 /// Says what the user must know, and whether the job was done.

@@ -42,6 +42,9 @@ impl SenderPolicy {
     }
 }
 
+/// Participants who came and went, kept per call; no call has as many.
+const MAX_CHANGES: usize = 10_000;
+
 /// How many agents were connected when, from the telephony events.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Presence {
@@ -54,9 +57,15 @@ impl Presence {
     pub(super) fn handle(&mut self, event: &TelephonyEvent, at: Time) {
         match event.kind {
             EventKind::CallConnected => self.connected = Some(self.connected.map_or(at, |t| t.min(at))),
-            EventKind::ParticipantAdded => self.changes.push((at, 1)),
-            EventKind::ParticipantRemoved => self.changes.push((at, -1)),
+            EventKind::ParticipantAdded => self.change(at, 1),
+            EventKind::ParticipantRemoved => self.change(at, -1),
             _ => {}
+        }
+    }
+
+    fn change(&mut self, at: Time, by: i32) {
+        if self.changes.len() < MAX_CHANGES {
+            self.changes.push((at, by));
         }
     }
 
