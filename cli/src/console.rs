@@ -96,10 +96,7 @@ impl Console {
             "{prefix} {spinner} {bytes} {msg}"
         };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = match total {
-            Some(total) => ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()),
-            None => ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()),
-        };
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
         bar.set_style(style);
         bar.set_prefix(what.to_owned());
         bar.enable_steady_tick(Duration::from_millis(120));

@@ -98,7 +98,6 @@ struct Open {
     lost_bytes: u64,
     first_cluster_ns: Option<i64>,
     pieces: u64,
-    frames_of_others: u64,
 }
 
 /// Assembles fragments from pushed bytes.
@@ -212,7 +211,6 @@ impl Assembler {
             lost_bytes: 0,
             first_cluster_ns: None,
             pieces: 0,
-            frames_of_others: 0,
         });
     }
 
@@ -268,7 +266,6 @@ impl Open {
     fn take(&mut self, frame: Frame, max_bytes: usize) {
         let audio = self.tracks.iter().any(|t| t.number == frame.track && t.kind == TrackKind::Audio);
         if !audio {
-            self.frames_of_others += 1;
             return;
         }
         self.held_bytes = self.held_bytes.saturating_add(frame.data.len());

@@ -21,8 +21,6 @@ pub struct Progress {
     pub start: Option<Time>,
     /// Audio handed to the recogniser up to here.
     pub heard: Option<Time>,
-    /// The source has been read to its end.
-    pub read_all: bool,
     /// Speech recognised up to here.
     pub recognised: Option<Time>,
 }
@@ -205,7 +203,6 @@ impl Player<'_> {
                 return Ok(());
             }
             self.progress.bytes_read = self.source.bytes_read();
-            self.progress.read_all = matches!(input, Input::MediaEnded(_));
             self.handle(input);
             self.listener.progress(&self.progress);
         } else if !self.listen(0, true) {
