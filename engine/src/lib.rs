@@ -45,8 +45,8 @@
 //!             call.handle(now, Input::Recognised(RecogniserEvent::Segment(segment)));
 //!             call.handle(now, Input::Recognised(RecogniserEvent::Ended { session }));
 //!         }
-//!         Output::Post(messages) => {
-//!             for message in messages {
+//!         Output::Post(posts) => {
+//!             for message in posts.into_iter().map(|p| p.message) {
 //!                 let id = message.message_id.clone();
 //!                 posted.push(message);
 //!                 call.handle(now, Input::Posted { id, outcome: Outcome::Accepted });
@@ -74,3 +74,5 @@ pub mod asr;
 pub mod audio;
 #[cfg(feature = "audio")]
 pub mod offline;
+#[cfg(feature = "shell")]
+pub mod shell;

@@ -297,6 +297,8 @@ pub enum RecogniserEvent {
 #[error("{message}")]
 #[non_exhaustive]
 pub struct RecogniserError {
+    /// What kind of failure it was.
+    pub cause: RecogniserCause,
     /// What happened and what to do.
     pub message: String,
     /// What the caller should do.
@@ -307,8 +309,41 @@ impl RecogniserError {
     /// An error that a new attempt will not mend.
     #[must_use]
     pub fn fatal(message: impl Into<String>) -> Self {
-        Self { message: message.into(), action: Action::Fatal }
+        Self::new(RecogniserCause::Internal, Action::Fatal, message)
     }
+
+    /// An error as described by its fields.
+    #[must_use]
+    pub fn new(cause: RecogniserCause, action: Action, message: impl Into<String>) -> Self {
+        Self { cause, message: message.into(), action }
+    }
+}
+
+/// Kinds of failure, as they are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RecogniserCause {
+    /// Too many streams at once, or opened too fast, or a stream of more than four hours.
+    Limit,
+    /// "No new audio was received for 15 seconds."
+    NoAudio,
+    /// Audio flows and nothing comes back.
+    Stalled,
+    /// The stream ended before its audio did.
+    EndedEarly,
+    /// The connection broke, or could not be made.
+    Connection,
+    /// Another stream has this session's id.
+    Conflict,
+    /// The service is unavailable.
+    Unavailable,
+    /// The recogniser itself failed.
+    Internal,
+    /// What was asked for cannot be had: a wrong option, an unknown vocabulary.
+    Refused,
+    /// The caller may not use it.
+    NotAuthorised,
 }
 
 /// What to do about an error: data, so that policy can be tested.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use engine::call::{
     Call, Config, ContactChoice, ContactFacts, DropReason, EndReason, EventKind, GateSource, Input, MediaEnd,
-    Message, Outcome, Output, Report, Summary, TelephonyEvent,
+    Message, Outcome, Output, Report, RetryCause, Summary, TelephonyEvent,
 };
 use engine::recogniser::{Recogniser, RecogniserEvent};
 use engine::time::Time;
@@ -74,7 +74,7 @@ impl Hand {
                     self.ears.end(session).unwrap();
                     self.listen();
                 }
-                Output::Post(messages) => self.posts.extend(messages),
+                Output::Post(posts) => self.posts.extend(posts.into_iter().map(|p| p.message)),
                 Output::Resolve(id) => self.resolve.push(id),
                 Output::Store(checkpoint) => self.stores.push(checkpoint.sequence),
                 Output::SetAttribute { name, value } => self.attributes.push((name, value)),
@@ -352,7 +352,7 @@ fn a_worker_that_lost_its_lease_posts_nothing_more() {
     }
     let posted = hand.posts.len();
     hand.handle(Input::LeaseLost);
-    hand.answer(&Outcome::Retry { rate_limited: false });
+    hand.answer(&Outcome::Retry { cause: RetryCause::Server });
     hand.at(100_000).handle(Input::Tick);
     assert_eq!(posted, 1);
     assert!(hand.posts.is_empty());
@@ -373,7 +373,7 @@ fn a_message_that_cannot_be_delivered_is_listed_and_the_contact_is_marked() {
     while hand.summary.is_none() {
         ids.extend(hand.posts.iter().map(|m| m.message_id.clone()));
         tries += hand.posts.len();
-        hand.answer(&Outcome::Retry { rate_limited: true });
+        hand.answer(&Outcome::Retry { cause: RetryCause::RateLimited });
         hand.now = hand.wait;
         hand.handle(Input::Tick);
     }

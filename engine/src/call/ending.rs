@@ -21,6 +21,7 @@ impl Call {
             MediaEnd::Complete => {}
             MediaEnd::Truncated(where_) => self.summary.media.truncated = Some(where_),
             MediaEnd::Failed(why) => self.summary.end = EndReason::MediaFailed(why),
+            MediaEnd::Lost(error) => self.summary.end = EndReason::MediaFailed(error.message),
         }
     }
 

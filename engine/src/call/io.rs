@@ -1,6 +1,7 @@
 //! What goes into a call and what comes out: the whole contract with the outside.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::recogniser::{AudioChunk, Capabilities, Party, RecogniserError, RecogniserEvent, SessionSpec};
 use crate::time::Time;
@@ -10,6 +11,7 @@ use super::fragment::InBandError;
 use super::gate::GateSource;
 use super::message::Message;
 use super::outbox::Outcome;
+use super::stream::{MediaCause, MediaError, MediaRequest, MediaSegment};
 use super::summary::{DropReason, Summary};
 use super::telephony::TelephonyEvent;
 use super::utterance::Utterance;
@@ -22,8 +24,12 @@ pub enum Input {
     Media(Bytes),
     /// Audio that was decoded already: a recording that is not raw PCM in Matroska.
     Pcm(PcmBlock),
-    /// No more media will come.
+    /// No more media will come, or none over this connection.
     MediaEnded(MediaEnd),
+    /// The call goes on in this stream: a second trigger for the same contact.
+    Segment(MediaSegment),
+    /// Amazon Connect or the telephony says that this contact is over. It concerns one leg, not the call.
+    ContactEnded(String),
     /// The answer to [`Output::Resolve`].
     Contact {
         /// The contact asked about.
@@ -89,18 +95,27 @@ pub enum MediaEnd {
     Truncated(String),
     /// It cannot be read any further; why.
     Failed(String),
+    /// A live connection is over or could not be made.
+    Lost(MediaError),
 }
 
 /// Something to be done outside.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Output {
-    /// Open the media and feed it as [`Input::Media`] or [`Input::Pcm`].
-    OpenMedia,
+    /// Open the media and feed it as [`Input::Media`] or [`Input::Pcm`], in place of what was open before.
+    OpenMedia(MediaRequest),
+    /// Read no more of the media that is open.
+    CloseMedia,
     /// Find out what this contact is, and answer with [`Input::Contact`].
     Resolve(String),
-    /// Open a session of the recogniser; its audio follows.
+    /// Open a session of the recogniser; its audio follows once [`Input::RecogniserReady`] says so.
     OpenRecogniser(SessionSpec),
+    /// The session is of no use any more: close it, nothing of it will be read.
+    CloseRecogniser {
+        /// Number of the session.
+        session: u32,
+    },
     /// Hand this audio to its session.
     Audio(AudioChunk),
     /// The audio of this session is complete.
@@ -109,7 +124,7 @@ pub enum Output {
         session: u32,
     },
     /// Post these messages, at most one per participant, and answer each with [`Input::Posted`].
-    Post(Vec<Message>),
+    Post(Vec<Post>),
     /// Store this and answer with [`Input::Stored`]. Only where [`super::Config::store`] asks for it.
     Store(Checkpoint),
     /// Set this attribute of the contact, once.
@@ -127,6 +142,25 @@ pub enum Output {
     Done(Box<Summary>),
 }
 
+/// A message, and the call it is posted to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Post {
+    /// `vendorCallKey`, a part of the path it is posted to.
+    pub vendor_call_key: String,
+    /// The body.
+    pub message: Message,
+}
+
+impl Post {
+    /// A post as described by its fields.
+    #[must_use]
+    pub fn new(vendor_call_key: impl Into<String>, message: Message) -> Self {
+        Self { vendor_call_key: vendor_call_key.into(), message }
+    }
+}
+
 /// What must survive the process before messages may be posted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -138,7 +172,7 @@ pub struct Checkpoint {
     /// Up to here the speech of (customer, agent) is final.
     pub marks: [Option<Time>; 2],
     /// Messages not yet acknowledged, in order per participant.
-    pub messages: Vec<Message>,
+    pub messages: Vec<Post>,
 }
 
 /// News of a call. None of it needs an answer.
@@ -205,6 +239,24 @@ pub enum Report {
     Damage(mkv_demux::Error),
     /// The service reported an error inside the stream.
     InBandError(InBandError),
+    /// The media is opened: for the first time, or again.
+    MediaOpened {
+        /// Counts the connections of the call.
+        connection: u32,
+        /// The start selector in Kinesis' spelling.
+        selector: &'static str,
+        /// Why the connection before it is over; absent for the first.
+        cause: Option<MediaCause>,
+    },
+    /// A connection is over.
+    MediaLost(MediaError),
+    /// A session of the recogniser failed and another takes its place.
+    SessionLost {
+        /// Number of the session.
+        session: u32,
+        /// Why.
+        error: RecogniserError,
+    },
     /// Audio was let go.
     Dropped {
         /// Why.

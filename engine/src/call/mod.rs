@@ -18,6 +18,7 @@ mod outbox;
 mod pipeline;
 mod results;
 mod sender;
+mod stream;
 mod summary;
 mod telephony;
 mod timebase;
@@ -31,10 +32,11 @@ pub use contact::ContactFacts;
 pub use format::{is_connect_track, is_raw_pcm};
 pub use fragment::InBandError;
 pub use gate::GateSource;
-pub use io::{Checkpoint, Input, MediaEnd, Output, PcmBlock, Report};
+pub use io::{Checkpoint, Input, MediaEnd, Output, PcmBlock, Post, Report};
 pub use message::{MESSAGE_NAMESPACE, Message, SenderType, Spoken, message_id};
-pub use outbox::Outcome;
+pub use outbox::{Outcome, RetryCause};
 pub use sender::{SenderPolicy, UserIdError};
+pub use stream::{MediaAction, MediaCause, MediaError, MediaFrom, MediaRequest, MediaSegment};
 pub use summary::{
     AudioSummary, DropReason, Dropped, EndReason, GateInterval, GateSummary, MediaSummary, MessageSummary,
     PartyCounts, RecogniserSummary, Summary,
@@ -122,7 +124,11 @@ impl Call {
             now: Time::MIN,
             phase: Phase::Running,
             reports: VecDeque::new(),
-            outputs: VecDeque::from([Output::OpenMedia]),
+            outputs: VecDeque::from([Output::OpenMedia(MediaRequest {
+                connection: 1,
+                stream: String::new(),
+                from: MediaFrom::Earliest,
+            })]),
             summary: ending::empty_summary(),
             assembler: Assembler::new(config.max_fragment_bytes),
             filter: ContactFilter::new(&config),
@@ -170,7 +176,7 @@ impl Call {
             Input::Stored(sequence) => self.stored(sequence),
             Input::LeaseLost => self.finish(EndReason::LeaseLost),
             Input::Stop => self.stop(),
-            Input::Tick => {}
+            Input::Segment(_) | Input::ContactEnded(_) | Input::Tick => {}
         }
         self.raise_alarm();
     }
@@ -185,7 +191,8 @@ impl Call {
             let posts = self.outbox.poll(self.now, withheld);
             if !posts.is_empty() {
                 self.remember_sent(&posts);
-                return Output::Post(posts.into_iter().map(|u| u.message).collect());
+                let key = self.key().to_owned();
+                return Output::Post(posts.into_iter().map(|u| Post::new(key.clone(), u.message)).collect());
             }
             if let Some(output) = self.outputs.pop_front() {
                 return output;

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::{Span, Time};
 
 use super::message::Message;
@@ -19,13 +21,28 @@ pub enum Outcome {
     Accepted,
     /// Not taken, and worth trying again: rate limit, server error, no connection, no conversation yet.
     Retry {
-        /// The rate limit was the reason.
-        rate_limited: bool,
+        /// Why it was not taken.
+        cause: RetryCause,
     },
     /// Salesforce says that transcription is paused: wait for the gate, then try again.
     Paused,
     /// Refused for good; why.
     Refused(String),
+}
+
+/// Why a message was not taken this time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RetryCause {
+    /// Too many messages: 429, or `RESOURCE_EXHAUSTED`.
+    RateLimited,
+    /// Salesforce does not know the conversation, yet: records can appear late.
+    NoConversation,
+    /// A status of 500 or more.
+    Server,
+    /// No connection, or no answer in time. The message may have been taken all the same.
+    Network,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,7 +179,7 @@ impl Outbox {
             }
             Outcome::Retry { .. } | Outcome::Paused => {
                 let Some(entry) = queue.front_mut() else { return };
-                entry.rate_limited = outcome == Outcome::Retry { rate_limited: true };
+                entry.rate_limited = outcome == Outcome::Retry { cause: RetryCause::RateLimited };
                 let exponent = entry.attempts.saturating_sub(1).min(10);
                 let ceiling = (FIRST_RETRY.us() << exponent).min(LAST_RETRY.us());
                 let delay = ceiling / 2 + self.dice.i64(0..=ceiling);
@@ -227,7 +244,7 @@ mod tests {
         o.push(message("a", "a1"));
         o.push(message("a", "a2"));
         o.poll(s(0), false);
-        o.posted(s(0), "a1", Outcome::Retry { rate_limited: false });
+        o.posted(s(0), "a1", Outcome::Retry { cause: RetryCause::Server });
         assert!(o.poll(s(0), false).is_empty());
         let due = o.deadline().unwrap();
         assert!(due >= Time::from_ms(500) && due <= Time::from_ms(1500), "{due:?}");
@@ -242,7 +259,7 @@ mod tests {
         let (mut now, mut tries) = (s(0), 0);
         while now < s(35) {
             assert_eq!(o.poll(now, false).len(), 1);
-            o.posted(now, "a1", Outcome::Retry { rate_limited: true });
+            o.posted(now, "a1", Outcome::Retry { cause: RetryCause::RateLimited });
             now = o.deadline().unwrap();
             tries += 1;
         }

@@ -9,7 +9,7 @@ use super::intervals::Interval;
 use super::sender::sender;
 use super::telephony::{EventKind, TelephonyEvent};
 use super::utterance::{Run, Utterance, runs};
-use super::{Call, Checkpoint, EndReason, Output, Phase, Report};
+use super::{Call, Checkpoint, EndReason, Output, Phase, Post, Report};
 
 /// Words remembered after they were sent, in case a late event closes them: an event reaches back 10 s.
 const MAX_SENT_WORDS: usize = 1024;
@@ -92,8 +92,9 @@ impl Call {
             return;
         }
         self.checkpoint += 1;
-        let messages: Vec<_> = self.outbox.messages().cloned().collect();
-        let ids = messages.iter().map(|m| m.message_id.clone()).collect();
+        let key = self.key().to_owned();
+        let messages: Vec<_> = self.outbox.messages().map(|m| Post::new(key.clone(), m.clone())).collect();
+        let ids = messages.iter().map(|p| p.message.message_id.clone()).collect();
         self.unstored.push((self.checkpoint, ids));
         self.outputs.push_back(Output::Store(Checkpoint {
             sequence: self.checkpoint,

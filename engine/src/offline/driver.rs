@@ -146,8 +146,8 @@ impl Player<'_> {
                 self.listener.progress(&self.progress);
             }
             Output::EndAudio { session } => self.end_audio(session),
-            Output::Post(messages) => {
-                for message in messages {
+            Output::Post(posts) => {
+                for message in posts.into_iter().map(|p| p.message) {
                     self.listener.message(&message)?;
                     self.progress.recognised = Some(Time::from_ms(message.end_time));
                     self.listener.progress(&self.progress);

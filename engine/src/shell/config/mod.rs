@@ -1,0 +1,1 @@
+//! Configuration: file, environment and flags in, one valid configuration out.

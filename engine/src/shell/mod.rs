@@ -1,0 +1,13 @@
+//! The live shell: tokio and the world around a [`crate::call::Call`].
+//!
+//! The core decides, the shell performs. Each room here speaks to one outside system and knows nothing of
+//! the others; `driver` is the only one that holds a call and wires them together.
+
+pub mod aws;
+pub mod clock;
+pub mod config;
+pub mod kinesis;
+pub mod log;
+pub mod payload;
+pub mod salesforce;
+pub mod transcribe;

@@ -1,0 +1,1 @@
+//! What starts a call: the payload of kvsConsumerTrigger, or the contact-flow event.

@@ -1,0 +1,1 @@
+//! The Telephony Integration API of Salesforce: tokens, posts, outcomes.

@@ -1,0 +1,1 @@
+//! Amazon Transcribe streaming: sessions, options, errors.
