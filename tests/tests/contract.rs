@@ -470,8 +470,13 @@ fn hours_of_silence_between_blocks_are_made_one_chunk_at_a_time() {
     }
     call.handle(Time::from_ms(0), Input::Media(stream.into()));
     let mut chunks = 0_u64;
+    let mut ears = ToneRecogniser::default();
     loop {
         match call.poll() {
+            Output::OpenRecogniser(spec) => {
+                let capabilities = ears.open(&spec).unwrap();
+                call.handle(Time::from_ms(0), Input::RecogniserReady { session: spec.id, capabilities });
+            }
             Output::Audio(chunk) => chunks += u64::from(chunk.samples() > 0),
             Output::Wait(_) => break,
             _ => {}

@@ -1,35 +1,60 @@
-//! Chunks out: the front of the timeline, gated, on its way to the recogniser.
+//! Chunks out: the front of the timeline, gated and paced, on its way to the recogniser.
 
-use crate::recogniser::{AudioChunk, SessionSpec};
+use bytes::Bytes;
+
+use crate::recogniser::AudioChunk;
+use crate::time::{Span, Time};
 
 use super::intervals::Interval;
-use super::utterance::SessionMap;
-use super::{Call, Output, Session};
+use super::replay::Kept;
+use super::sessions::Ear;
+use super::{Call, Output};
 
-/// Sessions whose late results are still understood.
-const MAX_SESSIONS: usize = 8;
+/// What became of an attempt to hand on audio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Emitted {
+    /// Something was done.
+    Done,
+    /// There is audio, and it has to wait.
+    Blocked,
+    /// There is none.
+    Nothing,
+}
 
 impl Call {
-    /// Hands on one chunk: a whole one, or what is left before a jump or the end.
-    pub(super) fn emit_one(&mut self) -> bool {
-        let Some(timeline) = &self.timeline else { return false };
-        let flush = !self.then.is_empty();
+    /// Hands on one chunk: one that is sent again, or the next of the timeline, a whole one or what is left
+    /// before a jump or the end.
+    pub(super) fn emit_one(&mut self) -> Emitted {
+        if self.replay.is_pending() {
+            return self.emit_again();
+        }
+        let Some(timeline) = &self.timeline else { return Emitted::Nothing };
+        let flush = !self.then.is_empty() || self.is_draining();
         let horizon = if flush { timeline.end() } else { timeline.horizon() };
         let chunk = self.config.chunk.samples(timeline.rate_hz).max(1);
         let left = horizon - timeline.emitted();
         if left <= 0 || (left < chunk && !flush) {
-            return false;
+            return Emitted::Nothing;
         }
-        self.emit_chunk(left.min(chunk));
-        true
+        self.emit_chunk(left.min(chunk))
     }
 
-    fn emit_chunk(&mut self, samples: i64) {
-        let channels = self.config.channels;
-        let Some(timeline) = &mut self.timeline else { return };
+    fn emit_chunk(&mut self, samples: i64) -> Emitted {
+        let Some(timeline) = &self.timeline else { return Emitted::Nothing };
         let (from, rate_hz) = (timeline.emitted(), timeline.rate_hz);
         let window = Interval::new(timeline.time(from), timeline.time(from + samples));
         let closed = self.gate.closed_within(window);
+        let shut = closed.iter().any(|c| c.contains(window));
+        let ear = self.ear(rate_hz, !shut);
+        match ear {
+            Ear::Opening => return Emitted::Done,
+            Ear::Waits => return Emitted::Blocked,
+            Ear::Open | Ear::Shut => {}
+        }
+        if !self.may_send(window.to - window.from) {
+            return Emitted::Blocked;
+        }
+        let Some(timeline) = &mut self.timeline else { return Emitted::Nothing };
         let pcm = timeline.take(samples, &closed);
         self.gate.emitted(window, &closed);
         self.summary.audio.rate_hz = rate_hz;
@@ -37,45 +62,115 @@ impl Call {
         self.summary.start_time.get_or_insert(window.from.ms());
         self.summary.end_time = Some(window.to.ms());
         self.report_edges(window);
-        let session = self.session(rate_hz);
-        let position = session.map.position;
+        if ear == Ear::Open {
+            self.send(window, samples, pcm.clone());
+            if self.config.live.is_some() {
+                self.replay.keep(Kept { start: window.from, end: window.to, pcm });
+            }
+        }
+        self.heard_closed(window, shut);
+        Emitted::Done
+    }
+
+    /// Sends a chunk again, to the session that took the place of a failed one: silent where a party's
+    /// speech is final already, and where the gate has closed since.
+    fn emit_again(&mut self) -> Emitted {
+        let (Some(kept), Some(timeline)) = (self.replay.peek().cloned(), &self.timeline) else {
+            return Emitted::Nothing;
+        };
+        let rate_hz = timeline.rate_hz;
+        let window = Interval::new(kept.start, kept.end);
+        let pcm = self.muted(&kept, rate_hz);
+        let wanted = pcm.iter().any(|b| *b != 0);
+        match self.ear(rate_hz, wanted) {
+            Ear::Opening => return Emitted::Done,
+            Ear::Waits => return Emitted::Blocked,
+            Ear::Shut => {
+                self.replay.sent(pcm);
+                return Emitted::Done;
+            }
+            Ear::Open => {}
+        }
+        if !self.may_send(kept.end - kept.start) {
+            return Emitted::Blocked;
+        }
+        let samples = (pcm.len() / 2 / self.config.channels.parties().len()) as i64;
+        self.summary.recogniser.replayed_ms += u64::try_from((kept.end - kept.start).ms()).unwrap_or(0);
+        self.replay.sent(pcm.clone());
+        self.send(window, samples, pcm);
+        Emitted::Done
+    }
+
+    /// The samples of a kept chunk without what must not, or need not, be heard again.
+    fn muted(&mut self, kept: &Kept, rate_hz: u32) -> Bytes {
+        let window = Interval::new(kept.start, kept.end);
+        let closed = self.gate.closed_within(window);
+        let parties = self.config.channels.parties();
+        let width = 2 * parties.len();
+        let mut pcm = kept.pcm.to_vec();
+        for (channel, party) in parties.iter().enumerate() {
+            let mark = self.marks[party.channel()].unwrap_or(Time::MIN);
+            let done = Interval::new(Time::MIN, mark).intersection(window);
+            for quiet in closed.iter().copied().chain(done) {
+                let first = ((quiet.from - kept.start).samples(rate_hz) - 1).max(0);
+                let last = (quiet.to - kept.start).samples(rate_hz) + 1;
+                let frames = pcm.chunks_exact_mut(width).skip(first as usize);
+                for frame in frames.take(usize::try_from(last - first).unwrap_or(0)) {
+                    frame[2 * channel..2 * channel + 2].fill(0);
+                }
+            }
+        }
+        pcm.into()
+    }
+
+    /// Whether this much audio may leave now; if not, when.
+    fn may_send(&mut self, length: Span) -> bool {
+        let Some(pace) = &mut self.pace else { return true };
+        match pace.take(self.now, length) {
+            Ok(()) => true,
+            Err(then) => {
+                self.wake_at(then);
+                false
+            }
+        }
+    }
+
+    /// Hands a chunk to the open session.
+    fn send(&mut self, window: Interval, samples: i64, pcm: Bytes) {
+        let channels = self.config.channels;
+        let Some(timeline) = &self.timeline else { return };
+        let rate_hz = timeline.rate_hz;
+        let now = self.now;
+        let Some(session) = self.sessions.last_mut() else { return };
+        let position = u64::try_from(session.map.position).unwrap_or(0);
         session.map.sent(window.from, samples);
-        let chunk = AudioChunk::new(
-            session.map.id,
-            u64::try_from(position).unwrap_or(0),
-            window.from,
-            rate_hz,
-            channels,
-            pcm,
-        );
+        session.sent_until = Some(window.to);
+        session.last_sent = now;
+        session.filled_until = now;
+        session.loud_at_end = is_loud(&pcm);
+        let chunk = AudioChunk::new(session.map.id, position, window.from, rate_hz, channels, pcm);
+        self.outputs.push_back(Output::Audio(chunk));
+        self.forget_final();
+    }
+
+    /// Silence that belongs to the session alone: it keeps the session alive while media is late.
+    pub(super) fn send_filler(&mut self) {
+        let channels = self.config.channels;
+        let chunk = self.config.chunk;
+        let Some(timeline) = &self.timeline else { return };
+        let (rate_hz, start) = (timeline.rate_hz, timeline.time(timeline.emitted()));
+        let Some(session) = self.sessions.last_mut() else { return };
+        let samples = chunk.samples(rate_hz).max(1);
+        let position = u64::try_from(session.map.position).unwrap_or(0);
+        session.map.filler(samples);
+        let zeros = vec![0; usize::try_from(samples).unwrap_or(0) * 2 * channels.parties().len()];
+        let chunk = AudioChunk::new(session.map.id, position, start, rate_hz, channels, zeros.into());
+        self.summary.audio.filler_ms += u64::try_from(self.config.chunk.ms()).unwrap_or(0);
         self.outputs.push_back(Output::Audio(chunk));
     }
+}
 
-    /// The open session; opens one where there is none.
-    fn session(&mut self, rate_hz: u32) -> &mut Session {
-        if self.sessions.last().is_none_or(|s| s.audio_ended) {
-            let id = u32::try_from(self.summary.recogniser.sessions + 1).unwrap_or(u32::MAX);
-            self.summary.recogniser.sessions += 1;
-            let spec = SessionSpec::new(id, rate_hz, self.config.channels);
-            self.outputs.push_back(Output::OpenRecogniser(spec));
-            if self.sessions.len() >= MAX_SESSIONS {
-                self.sessions.remove(0);
-            }
-            self.sessions.push(Session {
-                map: SessionMap::new(id, rate_hz),
-                audio_ended: false,
-                ended: false,
-            });
-        }
-        let last = self.sessions.len() - 1;
-        &mut self.sessions[last]
-    }
-
-    /// Ends the audio of the open session.
-    pub(super) fn end_audio(&mut self) {
-        if let Some(session) = self.sessions.last_mut().filter(|s| !s.audio_ended) {
-            session.audio_ended = true;
-            self.outputs.push_back(Output::EndAudio { session: session.map.id });
-        }
-    }
+/// A chunk in which somebody may be speaking: its peak is well above the noise of a telephone line.
+fn is_loud(pcm: &[u8]) -> bool {
+    pcm.chunks_exact(2).any(|s| i16::from_le_bytes([s[0], s[1]]).unsigned_abs() > 1000)
 }

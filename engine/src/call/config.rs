@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::recogniser::Channels;
 use crate::time::{Span, Time};
 
+use super::live::LiveConfig;
 use super::sender::SenderPolicy;
 
 /// Which contact's audio belongs to the call.
@@ -102,6 +103,8 @@ pub struct Config {
     pub store: bool,
     /// After the end of audio, how long recogniser and Salesforce have. Default 5 min.
     pub drain_timeout: Span,
+    /// The policy of a live call; `None`: a recording, whose end is the call's.
+    pub live: Option<LiveConfig>,
     /// Contact attribute to set once if Salesforce's rate limit cost messages: name and value.
     pub limit_attribute: Option<(String, String)>,
 }
@@ -135,6 +138,7 @@ impl Config {
             max_outbox: 1000,
             store: false,
             drain_timeout: Span::from_s(300),
+            live: None,
             limit_attribute: None,
         }
     }

@@ -4,7 +4,7 @@
 //! on only when its contact is known to belong to the call. A contact not heard of before is resolved before
 //! it is judged; meanwhile its fragments wait, and all behind them, so that time keeps its order.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::time::{Span, Time};
 
@@ -60,6 +60,8 @@ pub(super) enum Judged {
 pub(super) struct ContactFilter {
     verdicts: BTreeMap<String, Verdict>,
     by_segment: BTreeMap<[u8; 16], String>,
+    /// Contacts that were made from within the call and are not merged into it.
+    consults: BTreeSet<String>,
     waiting: VecDeque<Fragment>,
     max_waiting: usize,
     resolve_timeout: Span,
@@ -98,6 +100,7 @@ impl ContactFilter {
         Self {
             verdicts,
             by_segment: BTreeMap::new(),
+            consults: BTreeSet::new(),
             waiting: VecDeque::new(),
             max_waiting: config.max_waiting_fragments,
             resolve_timeout: config.resolve_timeout,
@@ -147,13 +150,28 @@ impl ContactFilter {
         if !matches!(self.verdicts.get(id), Some(Verdict::Asked(_))) {
             return;
         }
-        let chain = [&facts.initial_contact_id, &facts.previous_contact_id, &facts.related_contact_id];
-        let known = |c: &String| self.verdicts.get(c) == Some(&Verdict::Ours);
-        let ours = chain.into_iter().flatten().any(known);
+        let known = |c: &&String| self.verdicts.get(*c) == Some(&Verdict::Ours);
+        let chain = [&facts.initial_contact_id, &facts.previous_contact_id];
+        let next_leg = chain.into_iter().flatten().any(|c| known(&c));
+        let consult = facts.related_contact_id.iter().any(|c| known(&c)) && !next_leg;
+        let ours = next_leg || consult;
+        if consult {
+            self.consults.insert(id.to_owned());
+        }
         if *facts == ContactFacts::unknown() {
             self.unresolved += 1;
         }
         self.verdicts.insert(id.to_owned(), if ours { Verdict::Ours } else { Verdict::Foreign });
+    }
+
+    /// A contact is known to be of the call.
+    pub(super) fn adopt(&mut self, id: &str) {
+        self.verdicts.insert(id.to_owned(), Verdict::Ours);
+    }
+
+    /// The contact is that of a consult: its words go under its own key until it is merged.
+    pub(super) fn consult<'a>(&'a self, fragment: &'a Fragment) -> Option<&'a str> {
+        self.contact_of(fragment).filter(|id| self.consults.contains(*id))
     }
 
     pub(super) fn is_ours(&self, id: &str) -> bool {

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use crate::time::Time;
 
 use super::intervals::Interval;
-use super::pipeline::Then;
 use super::summary::{
     AudioSummary, DropReason, GateInterval, GateSummary, MediaSummary, MessageSummary, RecogniserSummary,
 };
@@ -13,15 +12,20 @@ use super::{Call, EndReason, MediaEnd, Output, Phase, Summary};
 
 impl Call {
     pub(super) fn media_ended(&mut self, end: MediaEnd) {
-        if self.phase != Phase::Running || std::mem::replace(&mut self.media_done, true) {
+        if self.phase != Phase::Running || self.media_done {
             return;
         }
+        if self.config.live.is_some() {
+            self.connection_ended(end);
+            return;
+        }
+        self.media_done = true;
         self.assembler.finish();
         match end {
             MediaEnd::Complete => {}
             MediaEnd::Truncated(where_) => self.summary.media.truncated = Some(where_),
             MediaEnd::Failed(why) => self.summary.end = EndReason::MediaFailed(why),
-            MediaEnd::Lost(error) => self.summary.end = EndReason::MediaFailed(error.message),
+            MediaEnd::Lost(error) => self.summary.end = EndReason::MediaFailed(error.to_string()),
         }
     }
 
@@ -31,6 +35,9 @@ impl Call {
             self.summary.end = EndReason::Stopped;
             let waiting = self.filter.abandon();
             self.let_go(DropReason::Stopped, waiting, "waiting".to_owned());
+            if self.config.live.is_some() {
+                self.outputs.push_back(Output::CloseMedia);
+            }
             self.drain();
         }
     }
@@ -41,8 +48,19 @@ impl Call {
         if let Some(suspect) = self.suspect.take() {
             self.let_go(DropReason::TimeJump, suspect.payload_bytes(), "the last fragment".to_owned());
         }
-        self.then.push_back(Then::Drain);
         self.phase = Phase::Draining(self.now + self.config.drain_timeout);
+        self.outbox.last_chance(self.now);
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        matches!(self.phase, Phase::Draining(_))
+    }
+
+    /// All audio has been handed on: no more comes.
+    pub(super) fn finish_audio(&mut self) -> bool {
+        let open = self.sessions.last().is_some_and(|s| !s.audio_ended);
+        self.end_audio();
+        open
     }
 
     /// Ends the call once nothing is left to wait for, or there is no more time.
@@ -77,10 +95,15 @@ impl Call {
         let mut summary = self.summary.clone();
         self.contact_id().clone_into(&mut summary.contact);
         self.key().clone_into(&mut summary.vendor_call_key);
-        summary.key_unresolved = self.config.vendor_call_key.is_none();
+        summary.key_unresolved = self.config.vendor_call_key.is_none() && self.keys.resolved.is_none();
         summary.contacts.clone_from(&self.filter.seen);
         summary.media.documents = self.assembler.documents;
         summary.media.frames += self.assembler.frames;
+        if let Some(link) = &self.link {
+            summary.media.reconnects.clone_from(&link.reconnects);
+            summary.media.selectors = link.selectors.iter().map(|(k, n)| ((*k).to_owned(), *n)).collect();
+        }
+        summary.recogniser.replay_overrun_ms = u64::try_from(self.replay.overrun.ms()).unwrap_or(0);
         let utterances = summary.messages.utterances;
         summary.messages = MessageSummary { utterances, ..self.outbox.summary.clone() };
         if self.filter.unresolved > 0 {

@@ -109,6 +109,10 @@ pub(super) struct Assembler {
     ready: VecDeque<Piece>,
     /// Bytes have come.
     fed: bool,
+    /// No more bytes will come over this connection.
+    finished: bool,
+    /// Documents of the connections before this one.
+    earlier: u64,
     /// The demuxer has said its last word.
     over: bool,
     pub(super) frames: u64,
@@ -123,6 +127,8 @@ impl Assembler {
             open: None,
             ready: VecDeque::new(),
             fed: false,
+            finished: false,
+            earlier: 0,
             over: false,
             frames: 0,
             documents: 0,
@@ -134,8 +140,26 @@ impl Assembler {
         self.demuxer.feed(data);
     }
 
+    /// The connection is over: what was fed can still be polled.
+    pub(super) fn end_connection(&mut self) {
+        if !self.finished {
+            self.finish();
+        }
+    }
+
+    /// Another connection begins. What the one before had begun and not completed comes again.
+    pub(super) fn restart(&mut self) {
+        self.demuxer = Demuxer::new();
+        self.open = None;
+        self.fed = false;
+        self.finished = false;
+        self.over = false;
+        self.earlier = self.documents;
+    }
+
     /// The stream has ended. One that never began, as where the audio came as PCM, ends without a fault.
     pub(super) fn finish(&mut self) {
+        self.finished = true;
         if self.fed {
             self.demuxer.finish();
         } else {
@@ -167,7 +191,11 @@ impl Assembler {
     fn take(&mut self, event: Event) {
         match event {
             Event::Document(document) => self.begin(&document),
-            Event::DocumentEnd { .. } => self.close(true),
+            // Where bytes end, a Kinesis fragment is complete only if its last tag was read.
+            Event::DocumentEnd { .. } => {
+                let cut = self.finished && self.open.as_ref().is_some_and(|o| o.tags.kinesis);
+                self.close(!cut);
+            }
             Event::Gap(gap) => self.ready.push_back(Piece::Damage(gap.error)),
             Event::Info(info) => self.with(|open| open.info = Some(info)),
             Event::Track(track) => self.with(|open| open.tracks.push(track)),
@@ -202,7 +230,7 @@ impl Assembler {
         self.close(true);
         self.documents += 1;
         self.open = Some(Open {
-            document: document.index,
+            document: self.earlier + document.index,
             info: None,
             tracks: Vec::new(),
             tags: Tags::default(),

@@ -50,16 +50,26 @@ impl Call {
         if fragment.complete && fragment.tags.fragment_number.is_some() {
             self.summary.media.last_fragment.clone_from(&fragment.tags.fragment_number);
         }
+        let (now, end) = (self.now, self.timeline.as_ref().map(|t| t.time(t.end())));
+        if let Some(link) = &mut self.link {
+            link.audio(now, end);
+        }
         if fragment.tags.stop_streaming {
-            self.summary.end = EndReason::StopStreaming;
+            match &mut self.link {
+                Some(link) => link.stop_streaming(now),
+                None => self.summary.end = EndReason::StopStreaming,
+            }
         }
     }
 
     fn place_fragment(&mut self, fragment: &Fragment) {
-        self.count(fragment);
+        if let Some(start) = self.start_of(fragment) {
+            self.keys.turn(start, self.filter.consult(fragment));
+        }
         for timed in self.timed(fragment) {
             self.place(&timed);
         }
+        self.count(fragment);
     }
 
     fn start_of(&mut self, fragment: &Fragment) -> Option<Time> {

@@ -3,6 +3,7 @@
 //! Time comes in as an argument, everything else as an [`Input`]; what is to be done outside comes out as
 //! an [`Output`]. Handle one input, then poll until [`Output::Wait`] or [`Output::Done`].
 
+mod backoff;
 mod chunks;
 mod config;
 mod contact;
@@ -12,12 +13,19 @@ pub(crate) mod fragment;
 mod gate;
 mod intervals;
 mod io;
+mod keys;
+mod link;
+mod live;
+mod live_media;
 mod media;
 mod message;
 mod outbox;
+mod pace;
 mod pipeline;
+mod replay;
 mod results;
 mod sender;
+mod sessions;
 mod stream;
 mod summary;
 mod telephony;
@@ -25,7 +33,7 @@ mod timebase;
 mod timeline;
 mod utterance;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 pub use config::{Config, ContactChoice, GateClock, HoldGate, StartTime};
 pub use contact::ContactFacts;
@@ -33,6 +41,7 @@ pub use format::{is_connect_track, is_raw_pcm};
 pub use fragment::InBandError;
 pub use gate::GateSource;
 pub use io::{Checkpoint, Input, MediaEnd, Output, PcmBlock, Post, Report};
+pub use live::{LiveConfig, StartSelector};
 pub use message::{MESSAGE_NAMESPACE, Message, SenderType, Spoken, message_id};
 pub use outbox::{Outcome, RetryCause};
 pub use sender::{SenderPolicy, UserIdError};
@@ -44,18 +53,24 @@ pub use summary::{
 pub use telephony::{EventKind, EventSyntaxError, TelephonyEvent};
 pub use utterance::{Utterance, UtteranceWord};
 
-use crate::time::Time;
+use crate::time::{Span, Time};
 
+use backoff::Backoff;
 use contact::ContactFilter;
 use fragment::{Assembler, Fragment};
 use gate::Gate;
 use intervals::Interval;
+use keys::Keys;
+use link::Link;
 use outbox::Outbox;
+use pace::Pace;
 use pipeline::Then;
+use replay::Replay;
 use sender::Presence;
+use sessions::Session;
 use timebase::TimeBase;
 use timeline::Timeline;
-use utterance::{Ids, SessionMap};
+use utterance::Ids;
 
 /// Where the call stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +100,14 @@ pub struct Call {
     /// Audio of this call has been seen.
     audible: bool,
     media_done: bool,
+    /// The connection of a live call.
+    link: Option<Link>,
+    ended_contacts: BTreeSet<String>,
+    /// The call's own contact is being asked about since.
+    key_asked: Option<Time>,
+    keys: Keys,
+    /// [`Call::poll`] has something to do at this time, whatever else comes.
+    wake: Time,
     /// A fragment far from all before it waits for a second one to confirm the jump.
     suspect: Option<Fragment>,
     /// What follows once the audio on the timeline has been handed on.
@@ -100,6 +123,13 @@ pub struct Call {
 
     /// Sessions that may still speak; the last one is open.
     sessions: Vec<Session>,
+    /// Audio of a live call that is not final yet.
+    replay: Replay,
+    pace: Option<Pace>,
+    reopen: Backoff,
+    reopen_at: Time,
+    /// Closed audio at the end of what was handed on.
+    closed_run: Span,
     ids: Ids,
     marks: [Option<Time>; 2],
     outbox: Outbox,
@@ -109,26 +139,18 @@ pub struct Call {
     unstored: Vec<(u64, Vec<String>)>,
 }
 
-#[derive(Debug)]
-struct Session {
-    map: SessionMap,
-    audio_ended: bool,
-    ended: bool,
-}
-
 impl Call {
     /// A call that has not begun. All randomness in it follows from `seed`.
     #[must_use]
     pub fn new(config: Config, seed: u64) -> Self {
-        Self {
+        let live = config.live.as_ref();
+        let link = live.map(|live| Link::new(live, seed));
+        let (first, max) = live.map_or_else(Default::default, |live| (live.reopen_first, live.reopen_max));
+        let mut call = Self {
             now: Time::MIN,
             phase: Phase::Running,
             reports: VecDeque::new(),
-            outputs: VecDeque::from([Output::OpenMedia(MediaRequest {
-                connection: 1,
-                stream: String::new(),
-                from: MediaFrom::Earliest,
-            })]),
+            outputs: VecDeque::new(),
             summary: ending::empty_summary(),
             assembler: Assembler::new(config.max_fragment_bytes),
             filter: ContactFilter::new(&config),
@@ -137,6 +159,11 @@ impl Call {
             timeline: None,
             audible: false,
             media_done: false,
+            link,
+            ended_contacts: BTreeSet::new(),
+            key_asked: None,
+            keys: Keys::default(),
+            wake: Time::MAX,
             suspect: None,
             then: VecDeque::new(),
             gate: Gate::new(&config),
@@ -145,6 +172,11 @@ impl Call {
             reported_exposure_ms: 0,
             alarmed: None,
             sessions: Vec::new(),
+            replay: Replay::new(live.map_or(Span::ZERO, |live| live.replay)),
+            pace: live.map(|live| Pace::new(live.catch_up_percent, live.burst)),
+            reopen: Backoff::new(first, max, seed.wrapping_add(1)),
+            reopen_at: Time::MIN,
+            closed_run: Span::ZERO,
             ids: Ids::default(),
             marks: [None; 2],
             outbox: Outbox::new(config.store, seed),
@@ -152,12 +184,28 @@ impl Call {
             checkpoint: 0,
             unstored: Vec::new(),
             config,
+        };
+        call.begin();
+        call
+    }
+
+    /// What is to be done first. A live call opens its media once it knows the time.
+    fn begin(&mut self) {
+        if self.link.is_none() {
+            let from = MediaFrom::Earliest;
+            let request = MediaRequest { connection: 1, stream: String::new(), from };
+            self.outputs.push_back(Output::OpenMedia(request));
         }
     }
 
     /// Takes one input that happened at `now`. A clock that steps back is held still.
     pub fn handle(&mut self, now: Time, input: Input) {
+        let began = self.now == Time::MIN;
         self.now = self.now.max(now);
+        if began {
+            self.ask_for_key();
+        }
+        self.excuse_back_pressure();
         if self.phase == Phase::Done {
             return;
         }
@@ -167,16 +215,20 @@ impl Call {
             Input::MediaEnded(end) => self.media_ended(end),
             Input::Contact { id, facts } => self.contact(&id, &facts),
             Input::Gate(source, event) => self.gate_event(source, event),
-            Input::RecogniserReady { capabilities, .. } => {
-                self.summary.recogniser.capabilities = Some(capabilities);
-            }
+            Input::RecogniserReady { session, capabilities } => self.recogniser_ready(session, capabilities),
             Input::Recognised(event) => self.recognised(event),
-            Input::RecogniserLost { error, .. } => self.recogniser_lost(&error),
-            Input::Posted { id, outcome } => self.outbox.posted(self.now, &id, outcome),
+            Input::RecogniserLost { session, error } => self.recogniser_lost(session, &error),
+            Input::Posted { id, outcome } => {
+                let withheld = self.gate_withholds();
+                let draining = self.is_draining();
+                self.outbox.posted(self.now, &id, outcome, withheld, draining);
+            }
             Input::Stored(sequence) => self.stored(sequence),
             Input::LeaseLost => self.finish(EndReason::LeaseLost),
             Input::Stop => self.stop(),
-            Input::Segment(_) | Input::ContactEnded(_) | Input::Tick => {}
+            Input::Segment(segment) => self.segment_announced(segment),
+            Input::ContactEnded(id) => self.contact_ended(&id),
+            Input::Tick => {}
         }
         self.raise_alarm();
     }
@@ -191,8 +243,7 @@ impl Call {
             let posts = self.outbox.poll(self.now, withheld);
             if !posts.is_empty() {
                 self.remember_sent(&posts);
-                let key = self.key().to_owned();
-                return Output::Post(posts.into_iter().map(|u| Post::new(key.clone(), u.message)).collect());
+                return Output::Post(posts.into_iter().map(|u| Post::new(u.key, u.message)).collect());
             }
             if let Some(output) = self.outputs.pop_front() {
                 return output;
@@ -210,6 +261,19 @@ impl Call {
             && !self.media_done
             && !self.filter.is_full()
             && self.outbox.len() < self.config.max_outbox
+            && self.has_room()
+    }
+
+    /// The call still takes media, and so a further segment of it.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.phase == Phase::Running && !self.media_done
+    }
+
+    /// Bytes of sent audio kept to be sent again if a session fails: bounded by [`LiveConfig::replay`].
+    #[must_use]
+    pub fn replay_bytes(&self) -> usize {
+        self.replay.bytes()
     }
 
     /// The contact this call transcribes: configured, or the first the stream named, or the fallback.
@@ -224,7 +288,8 @@ impl Call {
 
     /// `vendorCallKey` of the call's messages.
     fn key(&self) -> &str {
-        self.config.vendor_call_key.as_deref().unwrap_or_else(|| self.contact_id())
+        let known = self.config.vendor_call_key.as_deref().or(self.keys.resolved.as_deref());
+        known.unwrap_or_else(|| self.contact_id())
     }
 
     fn report(&mut self, report: Report) {
@@ -240,7 +305,9 @@ impl Call {
             Phase::Draining(at) => Some(at),
             _ => None,
         };
-        [drain, alarm, self.filter.deadline(), self.outbox.deadline()]
+        // While posts are withheld the outbox has nothing to do before the gate opens.
+        let posts = if self.gate_withholds() { self.withheld_until() } else { self.outbox.deadline() };
+        [drain, alarm, self.filter.deadline(), posts, self.link_deadline(), Some(self.wake)]
             .into_iter()
             .flatten()
             .min()

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::{Span, Time};
 
-use super::message::Message;
 use super::summary::MessageSummary;
 use super::utterance::Utterance;
 
@@ -60,6 +59,10 @@ struct Entry {
     state: State,
     attempts: u32,
     rate_limited: bool,
+    /// Salesforce said that it is paused.
+    paused: bool,
+    /// It was acknowledged before, and may have been thrown away all the same.
+    again: bool,
 }
 
 /// Back-off after a refused try: 1 s, doubling to 40 s, so that a try falls beyond the 30-second window of
@@ -67,7 +70,15 @@ struct Entry {
 const FIRST_RETRY: Span = Span::from_s(1);
 const LAST_RETRY: Span = Span::from_s(40);
 
+/// Acknowledged messages remembered, in case a pause swallowed them: nobody says as many in 15 s.
+const MAX_ACKNOWLEDGED: usize = 64;
+
 impl Entry {
+    fn again(utterance: Utterance) -> Self {
+        let state = State::Ready(Time::MIN);
+        Self { utterance, state, attempts: 1, rate_limited: false, paused: false, again: true }
+    }
+
     fn id(&self) -> &str {
         &self.utterance.message.message_id
     }
@@ -78,6 +89,10 @@ pub(super) struct Outbox {
     store: bool,
     queues: BTreeMap<String, VecDeque<Entry>>,
     dice: fastrand::Rng,
+    /// What was acknowledged lately, and when.
+    acknowledged: VecDeque<(Time, Utterance)>,
+    /// Posts were withheld when last looked at.
+    withheld: bool,
     pub(super) summary: MessageSummary,
 }
 
@@ -87,6 +102,8 @@ impl Outbox {
             store,
             queues: BTreeMap::new(),
             dice: fastrand::Rng::with_seed(seed),
+            acknowledged: VecDeque::new(),
+            withheld: false,
             summary: MessageSummary::default(),
         }
     }
@@ -98,7 +115,28 @@ impl Outbox {
             state,
             attempts: 0,
             rate_limited: false,
+            paused: false,
+            again: false,
         });
+    }
+
+    /// What was acknowledged since `since` is to be posted again, if it is `wanted`.
+    pub(super) fn recall(&mut self, since: Time, wanted: impl Fn(&Utterance) -> bool) {
+        let lately: Vec<_> =
+            self.acknowledged.drain(..).filter(|(at, u)| *at >= since && wanted(u)).collect();
+        for (_, utterance) in lately.into_iter().rev() {
+            let queue = self.queues.entry(utterance.message.participant_id.clone()).or_default();
+            // What is on its way keeps its place at the head.
+            let behind = usize::from(queue.front().is_some_and(|e| e.state == State::InFlight));
+            queue.insert(behind, Entry::again(utterance));
+        }
+    }
+
+    /// The call is over: whatever waits for a gate is tried at once, for the last time.
+    pub(super) fn last_chance(&mut self, now: Time) {
+        for entry in self.queues.values_mut().flatten().filter(|e| e.paused) {
+            entry.state = State::Ready(now);
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -110,8 +148,8 @@ impl Outbox {
     }
 
     /// All that is not yet acknowledged, in order per participant.
-    pub(super) fn messages(&self) -> impl Iterator<Item = &Message> {
-        self.queues.values().flatten().map(|e| &e.utterance.message)
+    pub(super) fn utterances(&self) -> impl Iterator<Item = &Utterance> {
+        self.queues.values().flatten().map(|e| &e.utterance)
     }
 
     /// The messages up to now are in the store.
@@ -136,6 +174,9 @@ impl Outbox {
     /// The utterances to post now: at most one per participant. While `gate_closed`, Salesforce would throw
     /// away what is sent, so all wait.
     pub(super) fn poll(&mut self, now: Time, gate_closed: bool) -> Vec<Utterance> {
+        if std::mem::replace(&mut self.withheld, gate_closed) && !gate_closed {
+            self.last_chance(now);
+        }
         if gate_closed {
             return Vec::new();
         }
@@ -160,7 +201,10 @@ impl Outbox {
     }
 
     /// Takes the outcome of a post. Of an id that is not in flight it is ignored: a late answer.
-    pub(super) fn posted(&mut self, now: Time, id: &str, outcome: Outcome) {
+    ///
+    /// What is taken while the gate is closed (`withheld`) may be thrown away, and is posted again. Once the
+    /// call is over (`last`), a pause will not end any more.
+    pub(super) fn posted(&mut self, now: Time, id: &str, outcome: Outcome, withheld: bool, last: bool) {
         let Some(queue) = self
             .queues
             .values_mut()
@@ -170,16 +214,43 @@ impl Outbox {
         };
         match outcome {
             Outcome::Accepted => {
-                self.summary.delivered += 1;
-                queue.pop_front();
+                let Some(mut entry) = queue.pop_front() else { return };
+                if entry.again {
+                    self.summary.resent += 1;
+                } else {
+                    self.summary.delivered += 1;
+                }
+                if withheld {
+                    (entry.state, entry.again, entry.paused) = (State::Ready(now), true, false);
+                    queue.push_front(entry);
+                } else {
+                    self.acknowledge(now, entry.utterance);
+                }
             }
             Outcome::Refused(reason) => {
-                self.summary.refused.insert(id.to_owned(), reason);
-                queue.pop_front();
+                let entry = queue.pop_front();
+                // One that was taken before counts as delivered.
+                if entry.is_some_and(|e| !e.again) {
+                    self.summary.refused.insert(id.to_owned(), reason);
+                }
             }
-            Outcome::Retry { .. } | Outcome::Paused => {
+            Outcome::Paused => {
+                self.summary.paused += 1;
                 let Some(entry) = queue.front_mut() else { return };
-                entry.rate_limited = outcome == Outcome::Retry { cause: RetryCause::RateLimited };
+                entry.paused = true;
+                entry.state = State::Ready(now + LAST_RETRY);
+                if last {
+                    if !entry.again {
+                        self.summary.undelivered.push(id.to_owned());
+                    }
+                    queue.pop_front();
+                }
+            }
+            Outcome::Retry { cause } => {
+                *self.summary.not_taken.entry(cause).or_default() += 1;
+                let Some(entry) = queue.front_mut() else { return };
+                entry.rate_limited = cause == RetryCause::RateLimited;
+                entry.paused = false;
                 let exponent = entry.attempts.saturating_sub(1).min(10);
                 let ceiling = (FIRST_RETRY.us() << exponent).min(LAST_RETRY.us());
                 let delay = ceiling / 2 + self.dice.i64(0..=ceiling);
@@ -188,11 +259,21 @@ impl Outbox {
         }
     }
 
+    fn acknowledge(&mut self, now: Time, utterance: Utterance) {
+        if self.acknowledged.len() >= MAX_ACKNOWLEDGED {
+            self.acknowledged.pop_front();
+        }
+        self.acknowledged.push_back((now, utterance));
+    }
+
     /// Gives up on all that is left; true if the rate limit was what held some of it back.
     pub(super) fn abandon(&mut self) -> bool {
         let left = std::mem::take(&mut self.queues);
         let mut limited = false;
         for entry in left.into_values().flatten() {
+            if entry.again {
+                continue;
+            }
             limited |= entry.rate_limited;
             self.summary.undelivered.push(entry.id().to_owned());
         }
@@ -202,7 +283,7 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
-    use super::super::message::{SenderType, Spoken};
+    use super::super::message::{Message, SenderType, Spoken};
     use super::*;
     use crate::recogniser::Party;
 
@@ -215,7 +296,14 @@ mod tests {
             content: Spoken(String::new()),
             sender_type: SenderType::EndUser,
         };
-        Utterance { party: Party::Customer, start: s(0), end: s(0), words: Vec::new(), message }
+        Utterance {
+            party: Party::Customer,
+            start: s(0),
+            end: s(0),
+            words: Vec::new(),
+            key: String::new(),
+            message,
+        }
     }
     fn ids(utterances: &[Utterance]) -> Vec<&str> {
         utterances.iter().map(|u| u.message.message_id.as_str()).collect()
@@ -232,9 +320,9 @@ mod tests {
         }
         assert_eq!(ids(&o.poll(s(0), false)), ["a1", "b1"]);
         assert!(o.poll(s(0), false).is_empty());
-        o.posted(s(0), "a1", Outcome::Accepted);
+        o.posted(s(0), "a1", Outcome::Accepted, false, false);
         assert_eq!(ids(&o.poll(s(0), false)), ["a2"]);
-        o.posted(s(0), "a1", Outcome::Accepted);
+        o.posted(s(0), "a1", Outcome::Accepted, false, false);
         assert_eq!(o.summary.delivered, 1, "a late second answer changes nothing");
     }
 
@@ -244,7 +332,7 @@ mod tests {
         o.push(message("a", "a1"));
         o.push(message("a", "a2"));
         o.poll(s(0), false);
-        o.posted(s(0), "a1", Outcome::Retry { cause: RetryCause::Server });
+        o.posted(s(0), "a1", Outcome::Retry { cause: RetryCause::Server }, false, false);
         assert!(o.poll(s(0), false).is_empty());
         let due = o.deadline().unwrap();
         assert!(due >= Time::from_ms(500) && due <= Time::from_ms(1500), "{due:?}");
@@ -259,7 +347,7 @@ mod tests {
         let (mut now, mut tries) = (s(0), 0);
         while now < s(35) {
             assert_eq!(o.poll(now, false).len(), 1);
-            o.posted(now, "a1", Outcome::Retry { cause: RetryCause::RateLimited });
+            o.posted(now, "a1", Outcome::Retry { cause: RetryCause::RateLimited }, false, false);
             now = o.deadline().unwrap();
             tries += 1;
         }

@@ -7,12 +7,14 @@
 use bytes::Bytes;
 use mkv_demux::ErrorKind;
 
-use crate::time::Time;
+use crate::time::{Span, Time};
 
+use super::chunks::Emitted;
 use super::contact::{ContactFacts, Judged};
 use super::fragment::{Fragment, Piece};
 use super::media::Timed;
 use super::summary::DropReason;
+use super::timeline::Timeline;
 use super::{Call, EndReason, Output, PcmBlock, Phase, Report};
 
 /// What follows once all audio on the timeline has been handed on.
@@ -20,8 +22,6 @@ use super::{Call, EndReason, Output, PcmBlock, Phase, Report};
 pub(super) enum Then {
     /// The media's clock jumps; this is the first audio behind the jump.
     Jump(Time, Held),
-    /// The call has no more audio.
-    Drain,
 }
 
 /// Audio that waits for the jump in front of it.
@@ -33,7 +33,7 @@ pub(super) enum Held {
 
 impl Call {
     pub(super) fn media(&mut self, bytes: Bytes) {
-        if self.phase == Phase::Running && !self.media_done {
+        if self.phase == Phase::Running && !self.media_done && self.link_takes_bytes() {
             self.summary.media.bytes += bytes.len() as u64;
             self.assembler.feed(bytes);
         }
@@ -61,25 +61,57 @@ impl Call {
     }
 
     pub(super) fn contact(&mut self, id: &str, facts: &ContactFacts) {
+        if id == self.contact_id() {
+            self.key_resolved(facts);
+        }
         self.filter.resolve(id, facts);
         self.release_early_events();
         let ours = self.filter.is_ours(id);
         self.report(Report::Contact { id: id.to_owned(), ours });
     }
 
-    /// Makes one step; false if there is none to make before the next input.
+    /// Makes one step; false if there is none to make before the next input, or before [`Call::wake`].
     pub(super) fn advance(&mut self) -> bool {
-        match self.phase {
-            Phase::Done => false,
-            Phase::Draining(_) => self.emit_one() || self.conclude_stretch() || self.drained(),
-            Phase::Running => {
-                self.emit_one()
-                    || self.conclude_stretch()
-                    || self.judge_one()
-                    || self.demux_one()
+        self.wake = Time::MAX;
+        if self.phase == Phase::Done {
+            return false;
+        }
+        if self.link.is_some() && self.now == Time::MIN {
+            // A live call begins with the first input, which says what time it is.
+            self.wake_at(Time::MIN);
+            return false;
+        }
+        let draining = self.is_draining();
+        match (self.emit_one(), draining) {
+            (Emitted::Done, _) => true,
+            (Emitted::Blocked, true) => self.drained(),
+            (Emitted::Nothing, true) => self.conclude_stretch() || self.finish_audio() || self.drained(),
+            (Emitted::Blocked, false) => (self.has_room() && self.read_on()) || self.tend_link(),
+            (Emitted::Nothing, false) => {
+                self.conclude_stretch()
+                    || self.read_on()
+                    || self.tend_session()
                     || self.run_dry()
+                    || self.tend_link()
             }
         }
+    }
+
+    /// Takes in one more piece of what was fed.
+    fn read_on(&mut self) -> bool {
+        !self.key_pending() && (self.judge_one() || self.demux_one())
+    }
+
+    /// Audio that has to wait leaves room for more of it.
+    pub(super) fn has_room(&self) -> bool {
+        let Some(live) = &self.config.live else { return true };
+        let waiting = self.timeline.as_ref().map_or(Span::ZERO, Timeline::waiting);
+        self.then.is_empty() && waiting < live.max_waiting_audio
+    }
+
+    /// [`Call::poll`] has something to do at this time.
+    pub(super) fn wake_at(&mut self, at: Time) {
+        self.wake = self.wake.min(at);
     }
 
     /// Everything before a jump or the end has been handed on: does what follows.
@@ -88,10 +120,6 @@ impl Call {
             None => false,
             Some(Then::Jump(to, held)) => {
                 self.jump(to, held);
-                true
-            }
-            Some(Then::Drain) => {
-                self.end_audio();
                 true
             }
         }
@@ -156,7 +184,13 @@ impl Call {
                 self.report(Report::Damage(error));
             }
             Piece::Broken(error) => {
-                if matches!(error.kind, ErrorKind::Truncated { .. }) {
+                if self.config.live.is_some() {
+                    // The connection broke off, or what came over it was no stream of fragments.
+                    if !matches!(error.kind, ErrorKind::Truncated { .. }) {
+                        self.summary.media.damages += 1;
+                        self.connection_damaged(&error);
+                    }
+                } else if matches!(error.kind, ErrorKind::Truncated { .. }) {
                     self.summary.media.truncated = Some(error.to_string());
                 } else {
                     // What never was Matroska is not damaged Matroska.
@@ -173,6 +207,11 @@ impl Call {
             let id = error.id.map_or_else(|| "?".to_owned(), |id| id.to_string());
             self.summary.media.in_band_errors.push(format!("{id}: {}", error.code));
             self.report(Report::InBandError(error.clone()));
+            self.in_band_error(&error.clone());
+        }
+        if let Some(link) = &mut self.link {
+            let number = fragment.tags.fragment_number.as_deref();
+            link.fragment(number.filter(|_| fragment.complete));
         }
         let known = self.filter.seen.len();
         if fragment.blocks.is_empty() && fragment.tags.contact_id.is_none() {

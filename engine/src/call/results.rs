@@ -1,6 +1,6 @@
 //! Words in, messages out; and the events that decide which words may go.
 
-use crate::recogniser::{RecogniserError, RecogniserEvent, Segment, WordTimes};
+use crate::recogniser::{RecogniserEvent, Segment, WordTimes};
 use crate::time::{Span, Time};
 
 use super::config::GateClock;
@@ -9,7 +9,7 @@ use super::intervals::Interval;
 use super::sender::sender;
 use super::telephony::{EventKind, TelephonyEvent};
 use super::utterance::{Run, Utterance, runs};
-use super::{Call, Checkpoint, EndReason, Output, Phase, Post, Report};
+use super::{Call, Checkpoint, Output, Phase, Post, Report};
 
 /// Words remembered after they were sent, in case a late event closes them: an event reaches back 10 s.
 const MAX_SENT_WORDS: usize = 1024;
@@ -18,11 +18,12 @@ impl Call {
     pub(super) fn recognised(&mut self, event: RecogniserEvent) {
         match event {
             RecogniserEvent::Segment(segment) if segment.is_final => self.segment(&segment),
-            RecogniserEvent::Segment(_) => self.summary.recogniser.partials += 1,
+            RecogniserEvent::Segment(segment) => self.partial(&segment),
             RecogniserEvent::Progress { session, party, until } => {
                 let mark = self.sessions.iter().find(|s| s.map.id == session).and_then(|s| s.map.time(until));
                 let slot = &mut self.marks[party.channel()];
                 *slot = (*slot).max(mark);
+                self.forget_final();
             }
             RecogniserEvent::Ended { session } => {
                 if let Some(s) = self.sessions.iter_mut().find(|s| s.map.id == session && s.audio_ended) {
@@ -30,6 +31,13 @@ impl Call {
                 }
             }
         }
+    }
+
+    fn partial(&mut self, segment: &Segment) {
+        self.summary.recogniser.partials += 1;
+        let map = self.sessions.iter().find(|s| s.map.id == segment.session).map(|s| &s.map);
+        let until = map.and_then(|map| map.time(segment.end));
+        self.heard(segment.session, segment.party.channel(), false, until);
     }
 
     fn segment(&mut self, segment: &Segment) {
@@ -47,6 +55,7 @@ impl Call {
             self.summary.recogniser.stray += 1;
             return;
         };
+        self.heard(segment.session, segment.party.channel(), true, Some(whole.to));
         let cut = self.gate.cut(whole, &words, self.word_times());
         self.summary.gate.cut_words += cut.iter().filter(|c| **c).count() as u64;
         for run in runs(segment, whole, words, &cut) {
@@ -66,23 +75,10 @@ impl Call {
 
     fn utterance(&mut self, segment: &Segment, run: Run) -> Utterance {
         let (party, start) = (segment.party, run.interval.from);
-        let key = self.key().to_owned();
+        let key = self.keys.consult_at(start).unwrap_or_else(|| self.key()).to_owned();
         let id = self.ids.next(&key, party, start);
-        run.into_utterance(party, sender(&self.config.sender, &self.presence, &key, party, start), id)
-    }
-
-    pub(super) fn recogniser_lost(&mut self, error: &RecogniserError) {
-        let reason = EndReason::RecogniserFailed(error.message.clone());
-        self.summary.end = reason;
-        for session in &mut self.sessions {
-            session.audio_ended = true;
-            session.ended = true;
-        }
-        // Nobody is left to hear what has not been handed on.
-        self.timeline = None;
-        self.then.clear();
-        self.outputs.clear();
-        self.phase = Phase::Draining(self.now + self.config.drain_timeout);
+        let sender = sender(&self.config.sender, &self.presence, &key, party, start);
+        run.into_utterance(party, key, sender, id)
     }
 
     // --- the store ---------------------------------------------------------------------------------
@@ -92,8 +88,8 @@ impl Call {
             return;
         }
         self.checkpoint += 1;
-        let key = self.key().to_owned();
-        let messages: Vec<_> = self.outbox.messages().map(|m| Post::new(key.clone(), m.clone())).collect();
+        let messages: Vec<_> =
+            self.outbox.utterances().map(|u| Post::new(u.key.clone(), u.message.clone())).collect();
         let ids = messages.iter().map(|p| p.message.message_id.clone()).collect();
         self.unstored.push((self.checkpoint, ids));
         self.outputs.push_back(Output::Store(Checkpoint {
@@ -161,7 +157,11 @@ impl Call {
             EventKind::Unknown(name) => Some(name.clone()),
             _ => None,
         };
+        let closed_before = self.gate.closed_at(self.now).is_some();
         let effective = self.gate.handle(arrival, source, event.clone());
+        if let Some(link) = &mut self.link {
+            link.sign_of_life(self.now);
+        }
         match (kind, effective) {
             (Some(kind), _) => self.report(Report::EventIgnored { kind, why: "its type is not known" }),
             (None, None) => {
@@ -170,7 +170,17 @@ impl Call {
             }
             (None, Some(at)) => {
                 self.presence.handle(event, at);
+                if event.kind == EventKind::Conference {
+                    self.keys.conference(at);
+                }
                 self.expose();
+                if !closed_before && self.gate.closed_at(self.now).is_some() {
+                    self.recall();
+                }
+                if event.kind == EventKind::CallEnded {
+                    let id = event.call_id.clone().unwrap_or_else(|| self.contact_id().to_owned());
+                    self.contact_ended(&id);
+                }
             }
         }
     }
@@ -194,6 +204,15 @@ impl Call {
         self.recut();
     }
 
+    /// A live gate has just closed: what Salesforce acknowledged shortly before may have been thrown away
+    /// there, and is posted again once the gate is open; but nothing that was not to be heard.
+    fn recall(&mut self) {
+        let Some(live) = &self.config.live else { return };
+        let since = self.now - live.provisional;
+        let exposed = self.gate.exposed();
+        self.outbox.recall(since, |u| exposed.within(Interval::new(u.start, u.end)).next().is_none());
+    }
+
     /// Cuts again what waits in the outbox and was never sent.
     fn recut(&mut self) {
         let times = self.word_times();
@@ -208,9 +227,8 @@ impl Call {
                 continue;
             }
             self.summary.gate.cut_words += cut.iter().filter(|c| **c).count() as u64;
-            let key = self.key().to_owned();
             let ids = &mut self.ids;
-            for part in utterance.without(&cut, |party, start| ids.next(&key, party, start)) {
+            for part in utterance.without(&cut, |key, party, start| ids.next(key, party, start)) {
                 self.outbox.push(part);
             }
         }
@@ -233,6 +251,11 @@ impl Call {
         self.config.gate_clock == GateClock::Live
             && self.phase == Phase::Running
             && self.gate.closed_at(self.now).is_some()
+    }
+
+    /// Where the closing that withholds posts ends, if it is known to.
+    pub(super) fn withheld_until(&mut self) -> Option<Time> {
+        self.gate.closed_at(self.now).map(|closed| closed.to).filter(|to| *to < Time::MAX)
     }
 
     /// When a live gate that stays closed raises its alarm.

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::recogniser::Capabilities;
+use crate::recogniser::{Capabilities, RecogniserCause};
+
+use super::outbox::RetryCause;
+use super::stream::MediaCause;
 
 /// What became of a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,6 +54,10 @@ pub enum EndReason {
     MediaEnded,
     /// `STOP_STREAMING` came and no further segment followed.
     StopStreaming,
+    /// Every contact of the call was over, and its media with them.
+    ContactsEnded,
+    /// No audio of the call and no event about it for too long.
+    Idle,
     /// The media could not be read any further; why.
     MediaFailed(String),
     /// The recogniser failed; why.
@@ -80,6 +87,10 @@ pub struct MediaSummary {
     pub damages: u64,
     /// The stream broke off: what and where.
     pub truncated: Option<String>,
+    /// Connections opened, by start selector in Kinesis' spelling; empty for a recording.
+    pub selectors: BTreeMap<String, u64>,
+    /// Connections that ended, by cause.
+    pub reconnects: BTreeMap<MediaCause, u64>,
     /// Errors that the service reported inside the stream, as `id: code`.
     pub in_band_errors: Vec<String>,
     /// Number of the last complete fragment of this call.
@@ -101,6 +112,8 @@ pub struct AudioSummary {
     pub gap_ms: PartyCounts,
     /// Jumps of the media's clock beyond what silence bridges.
     pub jumps: u64,
+    /// Silence sent in place of late audio to keep sessions alive, ms; no part of the call.
+    pub filler_ms: u64,
 }
 
 /// A figure per party.
@@ -179,6 +192,16 @@ pub struct RecogniserSummary {
     pub words: u64,
     /// Results of sessions that were over, or beyond their audio.
     pub stray: u64,
+    /// Sessions that failed, by cause.
+    pub failures: BTreeMap<RecogniserCause, u64>,
+    /// Sessions replaced because they grew old.
+    pub rotations: u64,
+    /// Sessions that failed after another had gone on: their last words are lost.
+    pub unfinished: u64,
+    /// Audio sent again after a failure, ms.
+    pub replayed_ms: u64,
+    /// Audio that was not final and too old to be sent again when it had to make room, ms.
+    pub replay_overrun_ms: u64,
 }
 
 /// What became of the messages.
@@ -192,6 +215,12 @@ pub struct MessageSummary {
     pub delivered: u64,
     /// Posts tried again.
     pub retries: u64,
+    /// Posts not taken, by cause.
+    pub not_taken: BTreeMap<RetryCause, u64>,
+    /// Messages posted again because a pause may have swallowed them.
+    pub resent: u64,
+    /// Posts answered by "transcription is paused".
+    pub paused: u64,
     /// Ids refused for good, with the reason given.
     pub refused: BTreeMap<String, String>,
     /// Ids that could not be delivered by the end of the call.

@@ -91,6 +91,11 @@ impl Timeline {
         self.emitted
     }
 
+    /// Audio that has not been handed on.
+    pub(super) fn waiting(&self) -> Span {
+        Span::from_samples(self.end() - self.emitted, self.rate_hz)
+    }
+
     /// The latest sample known, of either party.
     pub(super) fn end(&self) -> i64 {
         self.lanes.iter().filter_map(|l| l.end).max().unwrap_or(self.emitted).max(self.emitted)

@@ -52,6 +52,8 @@ pub struct Utterance {
     pub end: Time,
     /// The words with their times.
     pub words: Vec<UtteranceWord>,
+    /// `vendorCallKey`: the call it is posted to.
+    pub key: String,
     /// The message it goes to Salesforce as.
     pub message: Message,
 }
@@ -61,10 +63,17 @@ pub struct Utterance {
 pub(super) struct SessionMap {
     pub(super) id: u32,
     rate_hz: u32,
-    /// (position, time) where a stretch of contiguous audio begins.
-    stretches: Vec<(i64, Time)>,
+    stretches: Vec<Stretch>,
     /// Position behind the last sample sent.
     pub(super) position: i64,
+}
+
+/// Contiguous audio of the call within a session.
+#[derive(Debug, Clone, Copy)]
+struct Stretch {
+    position: i64,
+    time: Time,
+    samples: i64,
 }
 
 impl SessionMap {
@@ -74,27 +83,42 @@ impl SessionMap {
 
     /// `samples` more have been sent, the first of them taken at `time`.
     pub(super) fn sent(&mut self, time: Time, samples: i64) {
-        let contiguous = self.stretches.last().is_some_and(|(position, start)| {
-            let expected = *start + Span::from_samples(self.position - position, self.rate_hz);
-            (expected - time).us().abs() <= 1
-        });
-        if !contiguous {
-            self.stretches.push((self.position, time));
+        let (position, rate_hz) = (self.position, self.rate_hz);
+        self.position += samples;
+        if let Some(last) = self.stretches.last_mut()
+            && last.position + last.samples == position
+            && (last.time + Span::from_samples(last.samples, rate_hz) - time).us().abs() <= 1
+        {
+            last.samples += samples;
+            return;
         }
+        self.stretches.push(Stretch { position, time, samples });
+    }
+
+    /// `samples` of silence were sent that are no part of the call.
+    pub(super) fn filler(&mut self, samples: i64) {
         self.position += samples;
     }
 
     /// Wall-clock time of an offset into the session, within the audio sent.
     pub(super) fn time(&self, offset: Span) -> Option<Time> {
         let position = offset.samples(self.rate_hz).clamp(0, self.position);
-        let index = self.stretches.partition_point(|(p, _)| *p <= position).checked_sub(1)?;
-        let (first, time) = self.stretches.get(index)?;
-        Some(time.to_owned() + Span::from_samples(position - first, self.rate_hz))
+        self.at(position, position)
     }
 
-    /// Wall-clock interval of a pair of offsets.
+    /// Time of `position`, by the stretch that holds `of`.
+    fn at(&self, position: i64, of: i64) -> Option<Time> {
+        let index = self.stretches.partition_point(|s| s.position <= of).saturating_sub(1);
+        let stretch = self.stretches.get(index)?;
+        let into = (position - stretch.position).clamp(0, stretch.samples);
+        Some(stretch.time + Span::from_samples(into, self.rate_hz))
+    }
+
+    /// Wall-clock interval of a pair of offsets. Its end belongs to the audio before it.
     pub(super) fn interval(&self, start: Span, end: Span) -> Option<Interval> {
-        Some(Interval::new(self.time(start)?, self.time(end.max(start))?))
+        let from = self.time(start)?;
+        let end = end.samples(self.rate_hz).clamp(0, self.position);
+        Some(Interval::new(from, self.at(end, end - 1)?.max(from)))
     }
 }
 
@@ -159,7 +183,13 @@ impl Run {
         text
     }
 
-    pub(super) fn into_utterance(self, party: Party, sender: (SenderType, String), id: String) -> Utterance {
+    pub(super) fn into_utterance(
+        self,
+        party: Party,
+        key: String,
+        sender: (SenderType, String),
+        id: String,
+    ) -> Utterance {
         let Interval { from, to } = self.interval;
         let message = Message {
             participant_id: sender.1,
@@ -181,14 +211,14 @@ impl Run {
                 space_before: word.space_before,
             })
             .collect();
-        Utterance { party, start: from, end: to, words, message }
+        Utterance { party, start: from, end: to, words, key, message }
     }
 }
 
 impl Utterance {
     /// The parts left when words are cut, each with the times of its own words. The first keeps the id if it
     /// still begins where the utterance did; `id` names the others.
-    pub(super) fn without(self, cut: &[bool], mut id: impl FnMut(Party, Time) -> String) -> Vec<Self> {
+    pub(super) fn without(self, cut: &[bool], mut id: impl FnMut(&str, Party, Time) -> String) -> Vec<Self> {
         let mut parts: Vec<Self> = Vec::new();
         let mut open = false;
         for (i, word) in self.words.iter().enumerate() {
@@ -200,11 +230,12 @@ impl Utterance {
                 let start = if i == 0 { self.start } else { Time::from_ms(word.start_time) };
                 let mut message = self.message.clone();
                 if i > 0 {
-                    message.message_id = id(self.party, start);
+                    message.message_id = id(&self.key, self.party, start);
                 }
                 message.start_time = start.ms();
                 message.content.0.clear();
-                parts.push(Self { party: self.party, start, end: start, words: Vec::new(), message });
+                let (party, key) = (self.party, self.key.clone());
+                parts.push(Self { party, start, end: start, words: Vec::new(), key, message });
             }
             if let Some(part) = parts.last_mut() {
                 if word.space_before && !part.words.is_empty() {
@@ -241,6 +272,23 @@ mod tests {
             assert_eq!(map.time(ms(offset)), Some(at(time)), "offset {offset}");
         }
         assert_eq!(SessionMap::new(1, 8000).time(ms(0)), None);
+        let end = map.interval(ms(1500), ms(2000)).unwrap().to;
+        assert_eq!(end, at(3000), "an end belongs to the audio before it");
+    }
+
+    #[test]
+    fn silence_that_stands_in_for_late_audio_moves_no_time() {
+        let mut map = SessionMap::new(1, 8000);
+        map.filler(800);
+        map.sent(at(1000), 8000);
+        map.filler(16_000);
+        map.sent(at(2000), 8000);
+        map.sent(at(3000), 8000);
+        for (offset, time) in
+            [(50, 1000), (600, 1500), (2000, 2000), (3100, 2000), (3600, 2500), (5000, 3900)]
+        {
+            assert_eq!(map.time(ms(offset)), Some(at(time)), "offset {offset}");
+        }
     }
 
     #[test]

@@ -1,0 +1,8 @@
+//! The policy of a live call, in virtual time: connections, sessions, pauses, transfers and ends.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod contacts;
+mod media;
+mod posts;
+mod sessions;
+mod world;
