@@ -92,7 +92,12 @@ impl Trust {
 
     /// HTTP/2 over one connection, TLS or plain text with prior knowledge. While a stream is open it is
     /// pinged every `ping`; without an answer within `pong` it is broken.
-    pub(crate) fn http2(&self, connect_timeout: Duration, ping: Duration, pong: Duration) -> SharedHttpClient {
+    pub(crate) fn http2(
+        &self,
+        connect_timeout: Duration,
+        ping: Duration,
+        pong: Duration,
+    ) -> SharedHttpClient {
         let https = HttpsConnectorBuilder::new()
             .with_tls_config(self.0.clone())
             .https_or_http()

@@ -144,7 +144,10 @@ fn standard(raw: &RawSessionOptions) -> Result<SessionOptions, OptionError> {
     let language = language(raw)?;
     let identified = matches!(language, Language::Identify { .. });
     if identified && raw.language_model_name.is_some() {
-        return wrong("languageModelName", "a custom language model and language identification exclude each other");
+        return wrong(
+            "languageModelName",
+            "a custom language model and language identification exclude each other",
+        );
     }
     if let Some(name) = &raw.language_model_name {
         names("languageModelName", name, 1)?;
@@ -155,7 +158,10 @@ fn standard(raw: &RawSessionOptions) -> Result<SessionOptions, OptionError> {
         Some("medium") => Some(PartialResultsStability::Medium),
         Some("high") => Some(PartialResultsStability::High),
         Some(other) => {
-            return wrong("partialResultsStability", format!("\"{other}\" is none of off, low, medium, high"));
+            return wrong(
+                "partialResultsStability",
+                format!("\"{other}\" is none of off, low, medium, high"),
+            );
         }
     };
     let vocabulary = one_or_many(
@@ -196,7 +202,10 @@ fn medical(raw: &RawSessionOptions) -> Result<SessionOptions, OptionError> {
         ("sessionResumeWindow", &raw.session_resume_window),
     ] {
         if value.as_deref().is_some_and(|v| v != "false" && v != "off") {
-            return wrong(option, "the medical engine does not have it; leave it out, or set engine to \"standard\"");
+            return wrong(
+                option,
+                "the medical engine does not have it; leave it out, or set engine to \"standard\"",
+            );
         }
     }
     if raw.language_code.as_deref().is_some_and(|code| code != "en-US") {
@@ -221,7 +230,10 @@ fn medical(raw: &RawSessionOptions) -> Result<SessionOptions, OptionError> {
         None => false,
         Some("PHI") => true,
         Some(other) => {
-            return wrong("contentIdentificationType", format!("\"{other}\": the medical engine has only PHI"));
+            return wrong(
+                "contentIdentificationType",
+                format!("\"{other}\": the medical engine has only PHI"),
+            );
         }
     };
     if let Some(name) = &raw.vocabulary_name {
@@ -282,7 +294,8 @@ fn language_code(option: &'static str, code: &str) -> Result<(), OptionError> {
     let stem = parts.next().unwrap_or_default();
     let good_stem = (2..=3).contains(&stem.len()) && stem.bytes().all(|b| b.is_ascii_lowercase());
     let rest: Vec<&str> = parts.collect();
-    let good_part = |part: &&str| (2..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
+    let good_part =
+        |part: &&str| (2..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
     if good_stem && (1..=2).contains(&rest.len()) && rest.iter().all(good_part) {
         return Ok(());
     }

@@ -58,7 +58,10 @@ fn every_wrong_option_is_named() {
         (with(&identify, json!({"languageOptions": "en-US"})), "languageOptions"),
         (with(&identify, json!({"languageOptions": "en-US,en-GB"})), "languageOptions"),
         (with(&identify, json!({"languageOptions": "a-B,fr-FR"})), "languageOptions"),
-        (with(&identify, json!({"languageOptions": "en-US,fr-FR,de-DE,it-IT,es-US,ja-JP"})), "languageOptions"),
+        (
+            with(&identify, json!({"languageOptions": "en-US,fr-FR,de-DE,it-IT,es-US,ja-JP"})),
+            "languageOptions",
+        ),
         (with(&identify, json!({"preferredLanguage": "de-DE"})), "preferredLanguage"),
         (with(&identify, json!({"languageModelName": "m"})), "languageModelName"),
         (with(&identify, json!({"vocabularyName": "v"})), "vocabularyName"),
