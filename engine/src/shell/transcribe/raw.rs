@@ -71,7 +71,7 @@ pub struct RawSessionOptions {
 
 /// A string; nothing where it is null or blank.
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.and_then(filled))
+    Ok(Option::<String>::deserialize(deserializer)?.as_deref().and_then(filled))
 }
 
 /// A boolean or a number, itself or as a string.
@@ -86,11 +86,11 @@ fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
     Ok(Option::<Any>::deserialize(deserializer)?.and_then(|any| match any {
         Any::Flag(flag) => Some(flag.to_string()),
         Any::Number(number) => Some(number.to_string()),
-        Any::Text(text) => filled(text),
+        Any::Text(text) => filled(&text),
     }))
 }
 
-fn filled(text: String) -> Option<String> {
+fn filled(text: &str) -> Option<String> {
     let trimmed = text.trim();
     (!trimmed.is_empty()).then(|| trimmed.to_owned())
 }

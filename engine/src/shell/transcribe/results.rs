@@ -41,7 +41,7 @@ pub(super) fn standard(
     event: &TranscriptEvent,
 ) -> Vec<RecogniserEvent> {
     let results = event.transcript().map(|t| t.results()).unwrap_or_default();
-    results.iter().filter_map(|result| segment(spec, standard_result(result, language))).collect()
+    results.iter().filter_map(|result| segment(spec, &standard_result(result, language))).collect()
 }
 
 fn standard_result<'a>(result: &'a StandardResult, language: Option<&'a str>) -> Heard<'a> {
@@ -84,7 +84,7 @@ pub(super) fn medical(spec: &SessionSpec, event: &MedicalTranscriptEvent) -> Vec
             spaces: true,
         }
     });
-    heard.filter_map(|heard| segment(spec, heard)).collect()
+    heard.filter_map(|heard| segment(spec, &heard)).collect()
 }
 
 fn medical_item(item: &MedicalItem) -> Piece<'_> {
@@ -104,7 +104,7 @@ fn has_spaces(language: Option<&str>) -> bool {
 }
 
 /// A result as an event; nothing where nothing was said, or on a channel that the session does not have.
-fn segment(spec: &SessionSpec, heard: Heard<'_>) -> Option<RecogniserEvent> {
+fn segment(spec: &SessionSpec, heard: &Heard<'_>) -> Option<RecogniserEvent> {
     let party = match (spec.channels, heard.channel) {
         (Channels::Only(party), _) => party,
         (Channels::Both, Some("ch_0")) => Party::Customer,
@@ -119,7 +119,7 @@ fn segment(spec: &SessionSpec, heard: Heard<'_>) -> Option<RecogniserEvent> {
         }
     };
     let (start, end) = (span(heard.start_s), span(heard.end_s));
-    let mut words = words(&heard);
+    let mut words = words(heard);
     if words.is_empty() {
         // What has no items, as redacted text may, is one word, so that it is not lost.
         let transcript = heard.transcript.filter(|text| !text.trim().is_empty())?;
