@@ -182,8 +182,8 @@ async fn results_that_never_come_after_the_end_are_not_waited_for() {
 
 #[tokio::test]
 async fn fifteen_seconds_without_audio_end_the_session_and_the_next_is_good() {
-    // A hundred times as fast; signatures of the real time are within its five minutes.
-    let server = server_with(Options::default(), ServerOptions::tls(&["h2"]), Clock::faster(100.0)).await;
+    // Thirty times as fast: for ten seconds signatures of the real time are within its five minutes.
+    let server = server_with(Options::default(), ServerOptions::tls(&["h2"]), Clock::faster(30.0)).await;
     let transcriber = transcriber(&server, &limits(&server));
     let mut talk = Talk::open(&transcriber, Channels::Both, "{}").await;
     talk.feed(&chunks(&Script::new(), 100, Channels::Both));
