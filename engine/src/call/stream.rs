@@ -43,6 +43,14 @@ pub struct MediaRequest {
     pub from: MediaFrom,
 }
 
+impl MediaRequest {
+    /// A request as described by its fields.
+    #[must_use]
+    pub fn new(connection: u32, stream: impl Into<String>, from: MediaFrom) -> Self {
+        Self { connection, stream: stream.into(), from }
+    }
+}
+
 /// Where to begin reading: the start selectors of GetMedia.
 ///
 /// Source: Kinesis Video Streams, GetMedia, `StartSelector`.

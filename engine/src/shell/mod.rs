@@ -6,6 +6,7 @@
 pub mod aws;
 pub mod clock;
 pub mod config;
+pub mod connector;
 pub mod kinesis;
 pub mod log;
 pub mod payload;
