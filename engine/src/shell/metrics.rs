@@ -4,7 +4,9 @@
 //! room knows no call. Labels have few values: no contact, no text, no number of a caller.
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
-use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use metrics_exporter_prometheus::{
+    BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
 
 use crate::call::{DropReason, MediaCause, RetryCause};
 use crate::recogniser::{Party, RecogniserCause};
@@ -152,7 +154,11 @@ pub fn describe() {
     describe_counter!(DROPS, "Times something was let go, by reason");
     describe_counter!(DROPPED_BYTES, Unit::Bytes, "Audio let go, by reason");
     describe_gauge!(OUTBOX, "Messages not yet acknowledged, all calls");
-    describe_counter!(EXPOSED, Unit::Milliseconds, "Audio that had left before the event that closes the gate came");
+    describe_counter!(
+        EXPOSED,
+        Unit::Milliseconds,
+        "Audio that had left before the event that closes the gate came"
+    );
     describe_counter!(GATE_EVENTS, "Gate and participant events received, by answer");
     describe_counter!(KEY_UNRESOLVED, "Calls whose first contact could not be found out");
     describe_histogram!(SPEECH_TO_POST, Unit::Seconds, "From the end of speech to the accepted post");
