@@ -3,12 +3,14 @@
 //! The core decides, the shell performs. Each room here speaks to one outside system and knows nothing of
 //! the others; `driver` is the only one that holds a call and wires them together.
 
+pub mod api;
 pub mod aws;
 pub mod clock;
 pub mod config;
 pub mod connector;
 pub mod kinesis;
 pub mod log;
+pub mod metrics;
 pub mod payload;
 pub mod salesforce;
 pub mod transcribe;
