@@ -3,6 +3,8 @@
 
 mod client;
 mod kinesis;
+mod medical;
+mod recognised;
 mod salesforce;
 mod transcribe;
 mod transcribe_wire;
