@@ -3,6 +3,7 @@
 
 mod client;
 mod kinesis;
+mod live;
 mod medical;
 mod recognised;
 mod salesforce;
