@@ -3,6 +3,9 @@
 
 mod client;
 mod kinesis;
+mod live;
+mod medical;
+mod recognised;
 mod salesforce;
 mod transcribe;
 mod transcribe_wire;

@@ -94,6 +94,36 @@ fn before_and_after_its_time_a_conversation_does_not_exist() {
 }
 
 #[test]
+fn a_conversation_whose_record_appears_late_does_not_exist_before() {
+    let mut salesforce = Salesforce::new(Options::default());
+    salesforce.open_late(KEY, T0, s(30));
+    let early = salesforce.handle(s(29), &single("m-1", 0));
+    assert!(body(&early)["message"].as_str().unwrap().contains("Conversation does not exist"));
+    assert_eq!(salesforce.handle(s(30), &single("m-1", 0)).status(), Some(202));
+    assert_eq!(fates(&salesforce), [Fate::Refused(400), Fate::Stored]);
+}
+
+#[tokio::test]
+async fn whoever_subscribes_sees_every_message_arrive() {
+    let clock = Clock::starting_at(s(1), 1.0);
+    let server = SalesforceServer::start(Options::default(), ServerOptions::default(), clock).await.unwrap();
+    server.state().open(KEY, T0);
+    let mut early = server.subscribe();
+    let waiting = tokio::spawn(async move { (early.next().await, early.next().await, early.next().await) });
+    let mut client = Client::connect(&server.base(), None, false).await.unwrap();
+    for id in ["m-1", "m-2"] {
+        assert_eq!(client.ask(single(id, 0)).await.unwrap().0, 202);
+    }
+    let mut late = server.subscribe();
+    let ids = [late.next().await.unwrap().message_id, late.next().await.unwrap().message_id];
+    assert_eq!(ids, ["m-1", "m-2"], "those before the subscription too");
+    drop((client, server));
+    let all = tokio::time::timeout(Duration::from_secs(5), waiting).await.expect("it ends").unwrap();
+    assert_eq!((all.0.unwrap().message_id, all.1.unwrap().message_id), ("m-1".into(), "m-2".into()));
+    assert!(all.2.is_none(), "no server, no more");
+}
+
+#[test]
 fn duplicates_are_stored_twice_or_once() {
     for (deduplicates, second) in [(false, Fate::StoredAgain), (true, Fate::Duplicate)] {
         let mut salesforce = open(Options { deduplicates, ..Options::default() });

@@ -9,6 +9,7 @@
 mod connection;
 mod fragment;
 mod request;
+mod restamp;
 mod script;
 mod server;
 mod state;
@@ -16,6 +17,7 @@ mod state;
 pub use connection::Step;
 pub use fragment::{Fragment, cut};
 pub use request::Selector;
+pub use restamp::restamp;
 pub use script::{Exception, Fault};
 pub use server::KinesisServer;
 pub use state::{Answer, ConnectionId, Kinesis, Options};

@@ -127,6 +127,15 @@ impl Kinesis {
         }
     }
 
+    /// Fragments that would become readable from `from` on, and before `to`, become so all at once at `to`, as
+    /// when the producer or the service stood still. Later ones are not touched.
+    pub fn outage(&mut self, stream: &str, from: Time, to: Time) {
+        let stored = self.streams.get_mut(stream).map(|s| s.stored.as_mut_slice()).unwrap_or_default();
+        for fragment in stored.iter_mut().filter(|s| (from..to).contains(&s.readable)) {
+            fragment.readable = to;
+        }
+    }
+
     /// Adds fragments that could all be read since `readable`.
     pub fn store(&mut self, stream: &str, readable: Time, fragments: impl IntoIterator<Item = Fragment>) {
         let stored = fragments.into_iter().map(|fragment| Stored { fragment, readable });

@@ -14,6 +14,6 @@ mod wire;
 
 pub use arrivals::{Arrival, Fate};
 pub use script::{Fault, Rule, When};
-pub use server::SalesforceServer;
+pub use server::{Arrivals, SalesforceServer};
 pub use state::{Answer, Options, Paused, Salesforce};
 pub use token::{Keys, TokenRules};

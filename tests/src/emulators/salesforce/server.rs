@@ -4,7 +4,9 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::body::Incoming;
+use tokio::sync::watch;
 
+use super::arrivals::Arrival;
 use super::state::{Answer, Options, Salesforce};
 use crate::emulators::{Clock, Dropped, Outgoing, Reply, Server, ServerOptions, Service, read_body};
 
@@ -17,12 +19,44 @@ pub struct SalesforceServer {
     server: Server,
     state: Arc<Mutex<Salesforce>>,
     clock: Clock,
+    count: watch::Receiver<usize>,
 }
 
 #[derive(Debug)]
 struct Desk {
     state: Arc<Mutex<Salesforce>>,
     clock: Clock,
+    /// Messages that have arrived.
+    count: watch::Sender<usize>,
+}
+
+/// Messages as they arrive, whatever becomes of them, from the first one on.
+#[derive(Debug, Clone)]
+pub struct Arrivals {
+    state: Arc<Mutex<Salesforce>>,
+    count: watch::Receiver<usize>,
+    next: usize,
+}
+
+impl Arrivals {
+    /// Waits for the next message; `None` when the server has gone and nothing is left. None is missed,
+    /// however late it is asked for, and to give up waiting loses none.
+    pub async fn next(&mut self) -> Option<Arrival> {
+        loop {
+            let arrived = lock(&self.state).arrivals().get(self.next).cloned();
+            if arrived.is_some() {
+                self.next += 1;
+                return arrived;
+            }
+            let next = self.next;
+            // Nobody counts any more: nothing can come.
+            self.count.wait_for(|count| *count > next).await.ok()?;
+        }
+    }
+}
+
+fn lock(state: &Mutex<Salesforce>) -> MutexGuard<'_, Salesforce> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl SalesforceServer {
@@ -32,8 +66,16 @@ impl SalesforceServer {
     /// When no port or certificate can be had.
     pub async fn start(options: Options, server: ServerOptions, clock: Clock) -> io::Result<Self> {
         let state = Arc::new(Mutex::new(Salesforce::new(options)));
-        let server = Server::start(server, Desk { state: Arc::clone(&state), clock }).await?;
-        Ok(Self { server, state, clock })
+        let (counter, count) = watch::channel(0);
+        let desk = Desk { state: Arc::clone(&state), clock, count: counter };
+        let server = Server::start(server, desk).await?;
+        Ok(Self { server, state, clock, count })
+    }
+
+    /// The messages that have arrived and those that will.
+    #[must_use]
+    pub fn subscribe(&self) -> Arrivals {
+        Arrivals { state: Arc::clone(&self.state), count: self.count.clone(), next: 0 }
     }
 
     /// The base of the API, `…/telephony/v1`.
@@ -44,7 +86,7 @@ impl SalesforceServer {
 
     /// The state machine, to open conversations and to read what arrived. Do not hold it across an await.
     pub fn state(&self) -> MutexGuard<'_, Salesforce> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Its clock.
@@ -71,7 +113,15 @@ impl Service for Desk {
         let body = read_body(body, MAX_BODY).await?;
         let request = http::Request::from_parts(parts, body);
         let now = self.clock.now();
-        let answer = self.state.lock().unwrap_or_else(PoisonError::into_inner).handle(now, &request);
+        let (answer, count) = {
+            let mut state = lock(&self.state);
+            (state.handle(now, &request), state.arrivals().len())
+        };
+        self.count.send_if_modified(|known| {
+            let more = count > *known;
+            *known = count.max(*known);
+            more
+        });
         match answer {
             Answer::Reply { response, after } => {
                 self.clock.wait(now + after).await;

@@ -89,6 +89,8 @@ impl Answer {
 #[derive(Debug, Clone)]
 struct Conversation {
     started: Time,
+    /// Before this nobody knows of it.
+    known: Time,
     paused: bool,
     ids: BTreeSet<String>,
     /// Latest stored start of each participant, epoch milliseconds.
@@ -124,8 +126,14 @@ impl Salesforce {
 
     /// The conversation of a call exists from now on; it began at `started`.
     pub fn open(&mut self, key: &str, started: Time) {
+        self.open_late(key, started, Time::MIN);
+    }
+
+    /// The same for a conversation whose record appears only at `known`: until then it does not exist.
+    pub fn open_late(&mut self, key: &str, started: Time, known: Time) {
         let conversation = Conversation {
             started,
+            known,
             paused: false,
             ids: BTreeSet::new(),
             latest_ms: BTreeMap::new(),
@@ -261,7 +269,7 @@ impl Salesforce {
             };
             let judged = match scripted {
                 Some((status, text)) if !(200..300).contains(&status) => Err((status, text)),
-                _ => self.judge(target, key, message),
+                _ => self.judge(now, target, key, message),
             };
             let (fate, status, text) = match judged {
                 Ok(fate) => (fate, 202, String::new()),
@@ -289,11 +297,11 @@ impl Salesforce {
     }
 
     /// What becomes of a message.
-    fn judge(&self, target: &Target, key: &str, message: &Message) -> Result<Fate, (u16, String)> {
+    fn judge(&self, now: Time, target: &Target, key: &str, message: &Message) -> Result<Fate, (u16, String)> {
         if let Some(fault) = wire::fault_of(key, message) {
             return Err((400, fault));
         }
-        let Some(conversation) = self.conversations.get(key) else {
+        let Some(conversation) = self.conversations.get(key).filter(|c| c.known <= now) else {
             return Err((400, NO_CONVERSATION.to_owned()));
         };
         if let Some(tolerance) = self.options.time_tolerance

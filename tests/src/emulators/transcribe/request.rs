@@ -68,8 +68,8 @@ impl Request {
         if value("content-identification-type").is_some() && value("content-redaction-type").is_some() {
             return bad("either identification or redaction");
         }
-        if medical && (value("specialty").is_none() || value("type").is_none()) {
-            return bad("specialty and type are required");
+        if medical {
+            medical_rules(&headers, channels)?;
         }
         let session = value("session-id").map(str::to_owned);
         let stabilised = yes("enable-partial-results-stabilization");
@@ -81,4 +81,49 @@ impl Request {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
+}
+
+/// What Transcribe Medical takes. Source: StartMedicalStreamTranscription.
+fn medical_rules(headers: &[(String, String)], channels: usize) -> Result<(), Exception> {
+    const TAKEN: [&str; 11] = [
+        "content-identification-type",
+        "enable-channel-identification",
+        "language-code",
+        "media-encoding",
+        "number-of-channels",
+        "sample-rate",
+        "session-id",
+        "show-speaker-label",
+        "specialty",
+        "type",
+        "vocabulary-name",
+    ];
+    const SPECIALTIES: [&str; 6] =
+        ["PRIMARYCARE", "CARDIOLOGY", "NEUROLOGY", "ONCOLOGY", "RADIOLOGY", "UROLOGY"];
+    let value = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+    let bad = |what: &str| Err(Exception::bad_request(what));
+    // The service would pass over what it does not know; whoever sends it believes that it works.
+    if let Some((other, _)) = headers.iter().find(|(name, _)| !TAKEN.contains(&name.as_str())) {
+        return bad(&format!("Medical has no {other}"));
+    }
+    if value("language-code") != Some("en-US") {
+        return bad("language-code of Medical is en-US");
+    }
+    if value("specialty").is_none_or(|s| !SPECIALTIES.contains(&s)) {
+        return bad("specialty is required, one of six");
+    }
+    if value("type").is_none_or(|t| !["CONVERSATION", "DICTATION"].contains(&t)) {
+        return bad("type is required: CONVERSATION or DICTATION");
+    }
+    if value("content-identification-type").is_some_and(|t| t != "PHI") {
+        return bad("content-identification-type of Medical is PHI");
+    }
+    if channels == 1 && value("number-of-channels").is_some() {
+        return bad("number-of-channels of Medical is 2 or absent");
+    }
+    let word = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if value("vocabulary-name").is_some_and(|n| !(1..=200).contains(&n.len()) || !n.chars().all(word)) {
+        return bad("vocabulary-name has 1 to 200 of a-z, A-Z, 0-9, dot, underscore, hyphen");
+    }
+    Ok(())
 }

@@ -32,7 +32,12 @@ impl Exception {
     /// 500.
     #[must_use]
     pub fn internal() -> Self {
-        Self { name: "InternalFailureException", status: 500, message: "by script".to_owned() }
+        Self::failure("by script")
+    }
+    /// 500, for this reason.
+    #[must_use]
+    pub fn failure(message: &str) -> Self {
+        Self { name: "InternalFailureException", status: 500, message: message.to_owned() }
     }
     /// 409: the session is open elsewhere.
     #[must_use]

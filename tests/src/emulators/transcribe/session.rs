@@ -1,12 +1,13 @@
-//! One session: audio in, events out, time as an argument.
+//! One session: audio in, events out, time as an argument. Who makes words of the audio is not its affair.
 
 use std::collections::VecDeque;
 
 use engine::time::{Span, Time};
 use serde_json::{Value, json};
 
-use super::ear::{Ear, Manner};
+use super::hearing::{Hearing, Listener};
 use super::request::Request;
+use super::results::Writer;
 use super::script::{Exception, Fault};
 use super::state::Options;
 
@@ -54,16 +55,19 @@ impl Record {
 }
 
 /// A session.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Session {
     pub(super) record: Record,
-    ears: Vec<(Ear, Manner)>,
+    hearing: Box<dyn Hearing>,
+    writer: Writer,
     faults: Vec<Fault>,
     last_audio: Time,
     /// Events with when they are due, in order.
     due: VecDeque<(Time, Event)>,
     stalled: bool,
     over: bool,
+    /// The end has been said, or will be when it is due.
+    done: bool,
 }
 
 impl Session {
@@ -73,23 +77,24 @@ impl Session {
         faults: Vec<Fault>,
         number: u64,
         options: &Options,
+        listener: &dyn Listener,
     ) -> Self {
-        let ear = |channel: usize| {
-            let names = ["ch_0", "ch_1"];
-            let manner = Manner {
-                channel: names.get(channel).copied().filter(|_| request.channels > 1),
-                language: request.language.clone(),
-                punctuation: options.punctuation,
-                stabilised: request.stabilised,
-                session: number,
-            };
-            (Ear::new(request.rate_hz), manner)
-        };
-        let ears = (0..request.channels).map(ear).collect();
+        let hearing = listener.open(&request, options.pause);
+        let writer = Writer::new(number, &request, options.punctuation);
         let (audio, samples) = (Vec::new(), Vec::new());
         let record = Record { opened: now, request, audio, frames: 0, samples, ended: false };
         let due = VecDeque::new();
-        Self { record, ears, faults, last_audio: now, due, stalled: false, over: false }
+        Self {
+            record,
+            hearing,
+            writer,
+            faults,
+            last_audio: now,
+            due,
+            stalled: false,
+            over: false,
+            done: false,
+        }
     }
 
     /// Takes an AudioEvent. An empty one ends the audio.
@@ -123,13 +128,10 @@ impl Session {
             self.throw(now, Exception::limit("Your audio comes too fast."));
             return;
         }
-        let pause = u64::try_from(options.pause.samples(self.record.request.rate_hz)).unwrap_or(u64::MAX);
-        let mut results = Vec::new();
-        for (channel, (ear, manner)) in self.ears.iter_mut().enumerate() {
-            let own: Vec<i16> = samples.iter().skip(channel).step_by(channels).copied().collect();
-            results.extend(ear.hear(&own, pause, manner));
+        if let Err(why) = self.hearing.hear(&samples) {
+            self.throw(now, Exception::failure(&why));
         }
-        self.tell(now, &results, options);
+        self.tell(now, options);
         self.strike(now);
     }
 
@@ -139,13 +141,21 @@ impl Session {
             return;
         }
         self.record.ended = true;
-        let results: Vec<Value> = self.ears.iter_mut().filter_map(|(ear, manner)| ear.end(manner)).collect();
-        self.tell(now, &results, options);
-        self.say(now + options.latency, Event::End);
+        self.hearing.end();
+        self.tell(now, options);
     }
 
     /// The next event that is due, or when to ask again.
     pub(super) fn poll(&mut self, now: Time, options: &Options) -> Result<Event, Time> {
+        let look = self.hearing.look().filter(|_| !self.over && !self.stalled);
+        if look.is_some() {
+            self.tell(now, options);
+        }
+        self.due(now, options).map_err(|until| look.map_or(until, |look| until.min(now + look)))
+    }
+
+    /// The next event of those that are due, or when the next one will be.
+    fn due(&mut self, now: Time, options: &Options) -> Result<Event, Time> {
         // Who has ended the audio may wait for the rest.
         let idle = if self.record.ended { Time::MAX } else { self.last_audio + options.idle };
         let oldest = self.record.opened + options.max_duration;
@@ -167,11 +177,21 @@ impl Session {
         }
     }
 
-    /// Results become one event: several results, where they come together.
-    fn tell(&mut self, now: Time, results: &[Value], options: &Options) {
-        if !results.is_empty() {
-            let event = Event::Transcript(json!({"Transcript": {"Results": results}}));
-            self.say(now + options.latency, event);
+    /// What was heard becomes one event: several results, where they come together. When the audio is over
+    /// and everything told, so is the answer.
+    fn tell(&mut self, now: Time, options: &Options) {
+        match self.hearing.poll() {
+            Ok(heard) if heard.is_empty() => {}
+            Ok(heard) => {
+                let results: Vec<Value> = heard.iter().map(|speech| self.writer.result(speech)).collect();
+                let event = Event::Transcript(json!({"Transcript": {"Results": results}}));
+                self.say(now + options.latency, event);
+            }
+            Err(why) => self.throw(now, Exception::failure(&why)),
+        }
+        if self.record.ended && !self.done && self.hearing.is_done() {
+            self.done = true;
+            self.say(now + options.latency, Event::End);
         }
     }
 

@@ -1,12 +1,15 @@
 //! The state machine: who may open a session, and the sessions that are open.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use engine::time::{Span, Time};
 
+use super::hearing::Listener;
 use super::request::Request;
 use super::script::{Exception, Fault};
 use super::session::{Event, Record, Session};
+use super::tone_words::ToneWords;
 
 /// How the service behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub struct Options {
     pub latency: Span,
     /// Final results end with a full stop.
     pub punctuation: bool,
+    /// Medical takes no lower rate, hertz. Source: StartMedicalStreamTranscription, `MediaSampleRateHertz`.
+    pub medical_min_rate_hz: u32,
     /// Remember all audio, for tests to look at.
     pub keep_audio: bool,
 }
@@ -39,6 +44,7 @@ impl Default for Options {
             pause: Span::from_ms(600),
             latency: Span::from_ms(300),
             punctuation: true,
+            medical_min_rate_hz: 16_000,
             keep_audio: true,
         }
     }
@@ -49,9 +55,10 @@ impl Default for Options {
 pub struct SessionId(u64);
 
 /// Amazon Transcribe.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Transcribe {
     options: Options,
+    listener: Arc<dyn Listener>,
     sessions: BTreeMap<SessionId, Session>,
     closed: BTreeMap<SessionId, Record>,
     plans: VecDeque<Vec<Fault>>,
@@ -65,12 +72,18 @@ impl Transcribe {
     pub fn new(options: Options) -> Self {
         Self {
             options,
+            listener: Arc::new(ToneWords),
             sessions: BTreeMap::new(),
             closed: BTreeMap::new(),
             plans: VecDeque::new(),
             refused: Vec::new(),
             next_id: 0,
         }
+    }
+
+    /// Sessions opened from now on are heard by this listener; until then, by [`ToneWords`].
+    pub fn listen_with(&mut self, listener: impl Listener + 'static) {
+        self.listener = Arc::new(listener);
     }
 
     /// The faults of a session to come: the first script for the next session, and so on.
@@ -98,6 +111,10 @@ impl Transcribe {
             return Err(exception);
         }
         let request = Request::read(path, headers)?;
+        if request.medical && request.rate_hz < self.options.medical_min_rate_hz {
+            let least = self.options.medical_min_rate_hz;
+            return Err(Exception::bad_request(&format!("sample-rate of Medical is {least} at least")));
+        }
         let same = |s: &Session| request.session.is_some() && s.record.request.session == request.session;
         if self.sessions.values().any(same) {
             return Err(Exception::conflict());
@@ -107,7 +124,8 @@ impl Transcribe {
         }
         let id = SessionId(self.next_id);
         self.next_id += 1;
-        self.sessions.insert(id, Session::new(now, request, plan, id.0, &self.options));
+        let session = Session::new(now, request, plan, id.0, &self.options, &*self.listener);
+        self.sessions.insert(id, session);
         Ok(id)
     }
 
