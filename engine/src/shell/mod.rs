@@ -6,8 +6,10 @@
 pub mod aws;
 pub mod clock;
 pub mod config;
+pub mod http;
 pub mod kinesis;
 pub mod log;
 pub mod payload;
 pub mod salesforce;
+pub mod secrets;
 pub mod transcribe;
