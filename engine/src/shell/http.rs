@@ -155,7 +155,7 @@ pub fn path_segment(text: &str) -> String {
     for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                segment.push(char::from(byte))
+                segment.push(char::from(byte));
             }
             _ => segment.push_str(&format!("%{byte:02X}")),
         }
