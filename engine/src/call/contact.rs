@@ -21,6 +21,10 @@ pub struct ContactFacts {
     pub previous_contact_id: Option<String>,
     /// `RelatedContactId`.
     pub related_contact_id: Option<String>,
+    /// `InitiationMethod`: `INBOUND`, `TRANSFER`, `QUEUE_TRANSFER`, `MONITOR`, …
+    pub initiation_method: Option<String>,
+    /// `DisconnectTimestamp`: since then the contact is over.
+    pub disconnected: Option<Time>,
 }
 
 impl ContactFacts {
