@@ -39,6 +39,8 @@ pub enum Input {
     },
     /// A telephony event, and where it was seen.
     Gate(GateSource, TelephonyEvent),
+    /// A telephony event that arrived at this time, before there was a call to take it.
+    PastGate(Time, GateSource, TelephonyEvent),
     /// The session asked for by [`Output::OpenRecogniser`] is open.
     RecogniserReady {
         /// Number of the session.
@@ -68,6 +70,8 @@ pub enum Input {
     LeaseLost,
     /// End the call in good order: hand on what was heard, wait for its words, post them.
     Stop,
+    /// The time to end in good order is over: end now, and say what remained.
+    GiveUp,
     /// Time passed.
     Tick,
 }

@@ -89,6 +89,10 @@ impl Link {
         matches!(self.state, State::Open(_))
     }
 
+    pub(super) fn connections(&self) -> u32 {
+        self.connection
+    }
+
     /// Bytes came over the open connection.
     pub(super) fn bytes(&mut self, now: Time) {
         if let State::Open(last) = &mut self.state {

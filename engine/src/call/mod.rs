@@ -81,6 +81,28 @@ enum Phase {
     Done,
 }
 
+/// How far a call has come, for whoever looks on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallProgress {
+    /// The key its messages go under.
+    pub vendor_call_key: String,
+    /// Contacts of the call that the stream has named.
+    pub contacts: Vec<String>,
+    /// Connections to the media so far.
+    pub connections: u32,
+    /// Sessions of the recogniser so far.
+    pub sessions: u32,
+    /// The gate is closed now.
+    pub gate_closed: bool,
+    /// Messages accepted.
+    pub delivered: u64,
+    /// Messages refused for good.
+    pub refused: u64,
+    /// Messages not yet accepted.
+    pub waiting: u64,
+}
+
 /// One call, from its first byte to its closing summary. See the crate's front page for an example.
 #[derive(Debug)]
 pub struct Call {
@@ -214,7 +236,8 @@ impl Call {
             Input::Pcm(block) => self.pcm(block),
             Input::MediaEnded(end) => self.media_ended(end),
             Input::Contact { id, facts } => self.contact(&id, &facts),
-            Input::Gate(source, event) => self.gate_event(source, event),
+            Input::Gate(source, event) => self.gate_event(self.now, source, event),
+            Input::PastGate(arrival, source, event) => self.gate_event(arrival.min(self.now), source, event),
             Input::RecogniserReady { session, capabilities } => self.recogniser_ready(session, capabilities),
             Input::Recognised(event) => self.recognised(event),
             Input::RecogniserLost { session, error } => self.recogniser_lost(session, &error),
@@ -226,6 +249,12 @@ impl Call {
             Input::Stored(sequence) => self.stored(sequence),
             Input::LeaseLost => self.finish(EndReason::LeaseLost),
             Input::Stop => self.stop(),
+            Input::GiveUp => {
+                self.stop();
+                self.outputs.clear();
+                let end = self.summary.end.clone();
+                self.finish(end);
+            }
             Input::Segment(segment) => self.segment_announced(segment),
             Input::ContactEnded(id) => self.contact_ended(&id),
             Input::Tick => {}
@@ -268,6 +297,22 @@ impl Call {
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.phase == Phase::Running && !self.media_done
+    }
+
+    /// How far the call has come.
+    #[must_use]
+    pub fn progress(&self) -> CallProgress {
+        let outbox = &self.outbox.summary;
+        CallProgress {
+            vendor_call_key: self.key().to_owned(),
+            contacts: self.filter.seen.iter().filter(|id| self.filter.is_ours(id)).cloned().collect(),
+            connections: self.link.as_ref().map_or(1, Link::connections),
+            sessions: u32::try_from(self.summary.recogniser.sessions).unwrap_or(u32::MAX),
+            gate_closed: self.gate.is_closed(self.now),
+            delivered: outbox.delivered,
+            refused: outbox.refused.len() as u64,
+            waiting: self.outbox.len() as u64,
+        }
     }
 
     /// Bytes of sent audio kept to be sent again if a session fails: bounded by [`LiveConfig::replay`].

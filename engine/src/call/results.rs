@@ -116,16 +116,16 @@ impl Call {
 
     /// Takes a telephony event. One that names a contact not known yet waits: it may be the call's next leg,
     /// or the stream has not named its own contact yet.
-    pub(super) fn gate_event(&mut self, source: GateSource, event: TelephonyEvent) {
+    pub(super) fn gate_event(&mut self, arrival: Time, source: GateSource, event: TelephonyEvent) {
         match &event.call_id {
             Some(id) if !self.is_own_call(id) => {
                 if self.early_events.len() < self.config.max_gate_events {
-                    self.early_events.push_back((self.now, source, event));
+                    self.early_events.push_back((arrival, source, event));
                 } else {
                     self.gate.counts.other_calls += 1;
                 }
             }
-            _ => self.apply_event(self.now, source, &event),
+            _ => self.apply_event(arrival, source, &event),
         }
     }
 

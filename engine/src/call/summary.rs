@@ -254,6 +254,25 @@ pub enum DropReason {
     Stopped,
 }
 
+impl DropReason {
+    /// The reason as the summary spells it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ForeignContact => "foreign_contact",
+            Self::UnresolvedContact => "unresolved_contact",
+            Self::NoIdentity => "no_identity",
+            Self::UnknownTrack => "unknown_track",
+            Self::UnsupportedFormat => "unsupported_format",
+            Self::RateChanged => "rate_changed",
+            Self::RepeatedAudio => "repeated_audio",
+            Self::TimeJump => "time_jump",
+            Self::FragmentTooLarge => "fragment_too_large",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// How much was let go for one reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -27,11 +27,15 @@ const OUTBOX: &str = "kvscribe_outbox_messages";
 const EXPOSED: &str = "kvscribe_exposed_milliseconds_total";
 const GATE_EVENTS: &str = "kvscribe_gate_events_total";
 const KEY_UNRESOLVED: &str = "kvscribe_key_unresolved_total";
+const MEDIA_TO_AUDIO: &str = "kvscribe_media_to_audio_seconds";
 const SPEECH_TO_POST: &str = "kvscribe_speech_to_post_seconds";
 
 /// From the end of speech to the accepted post: a final result takes about a second, a fragment 1.1 s;
 /// beyond 30 s it was a rate limit or an outage.
 const SPEECH_TO_POST_BUCKETS: [f64; 12] = [0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 15.0, 30.0, 60.0, 300.0];
+
+/// From bytes to audio: the work of a fragment; beyond a second the pace or a missing session held it back.
+const MEDIA_TO_AUDIO_BUCKETS: [f64; 8] = [0.0005, 0.001, 0.002, 0.005, 0.02, 0.1, 1.0, 10.0];
 
 /// Behind live: within a fragment, within a second one, catching up.
 const LAG_BUCKETS: [f64; 9] = [0.5, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0];
@@ -123,6 +127,7 @@ impl CallEnd {
 pub fn recorder() -> Result<PrometheusRecorder, BuildError> {
     Ok(PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(SPEECH_TO_POST.to_owned()), &SPEECH_TO_POST_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Full(MEDIA_TO_AUDIO.to_owned()), &MEDIA_TO_AUDIO_BUCKETS)?
         .set_buckets_for_metric(Matcher::Full(LAG.to_owned()), &LAG_BUCKETS)?
         .build_recorder())
 }
@@ -240,6 +245,11 @@ pub fn key_unresolved() {
 /// A message was accepted this long after its speech ended.
 pub fn speech_to_post(delay: Span) {
     histogram!(SPEECH_TO_POST).record(seconds(delay));
+}
+
+/// A piece of media came this long before the first audio that it released left for the recogniser.
+pub fn media_to_audio(delay: Span) {
+    histogram!(MEDIA_TO_AUDIO).record(seconds(delay));
 }
 
 fn seconds(span: Span) -> f64 {

@@ -210,6 +210,11 @@ impl Gate {
         self.closed.iter().find(|i| i.overlaps(instant))
     }
 
+    /// Whether the gate was closed at `at` by the events settled last.
+    pub(super) fn is_closed(&self, at: Time) -> bool {
+        self.closed.within(Interval::new(at, at + Span::from_us(1))).next().is_some()
+    }
+
     /// Audio of `window` has left the call, `zeroed` of it as silence.
     pub(super) fn emitted(&mut self, window: Interval, zeroed: &[Interval]) {
         self.emitted.add(window);

@@ -95,6 +95,8 @@ pub struct CallStatus {
     pub delivered: u64,
     /// Messages not yet accepted.
     pub waiting: u64,
+    /// Contacts of the call that its stream has named.
+    pub contacts: Vec<String>,
     /// Messages refused for good.
     pub refused: u64,
     /// Why it ended; absent while it runs.

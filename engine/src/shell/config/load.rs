@@ -9,7 +9,8 @@ use super::error::{ConfigError, Kind, Origin, nearest};
 use super::node::{Entry, Node, Table, table_of};
 
 /// The sections of the file.
-pub const SECTIONS: [&str; 7] = ["aws", "call", "kinesis", "log", "salesforce", "transcribe", "worker"];
+pub const SECTIONS: [&str; 9] =
+    ["aws", "call", "kinesis", "live", "log", "salesforce", "session", "transcribe", "worker"];
 
 /// What variables of ours begin with.
 const PREFIX: &str = "KVSCRIBE_";
@@ -21,9 +22,9 @@ const OTHERS: [&str; 3] = ["KVSCRIBE_CACHE_DIR", "KVSCRIBE_CONFIG", "KVSCRIBE_MO
 ///
 /// Source: Service Cloud Voice for Amazon Connect, kvsTranscriber.
 const REFERENCE: [(&str, &str, &str); 4] = [
-    ("CALL_CENTER_API_NAME", "salesforce", "call_center_api_name"),
+    ("CALL_CENTER_API_NAME", "salesforce", "call_center"),
     ("SALESFORCE_ORG_ID", "salesforce", "org_id"),
-    ("SCRT_ENDPOINT_BASE", "salesforce", "endpoint_url"),
+    ("SCRT_ENDPOINT_BASE", "salesforce", "endpoint_base"),
     ("TRANSCRIBE_REGION", "transcribe", "region"),
 ];
 

@@ -7,6 +7,7 @@
 
 mod call;
 mod error;
+mod live;
 mod load;
 mod node;
 #[cfg(test)]
@@ -15,5 +16,6 @@ mod worker;
 
 pub use call::{AgentSender, CallOptions, CallOptionsError};
 pub use error::{ConfigError, Origin};
+pub use live::{LiveOptions, LiveOptionsError};
 pub use load::{Config, SECTIONS, Sources};
 pub use worker::{Scope, TokenOptions, WorkerOptions};

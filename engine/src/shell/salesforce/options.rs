@@ -49,11 +49,6 @@ pub struct SalesforceOptions {
     pub provider_header: String,
     /// Its value. Default `amazon-connect`.
     pub provider_name: String,
-    /// Name of the contact attribute that is set once the rate limit has cost messages. Default
-    /// `sf_realtime_transcription_status`.
-    pub limit_attribute: String,
-    /// Its value. Default `Exceeded Limits for creating messages in Transcription`.
-    pub limit_attribute_value: String,
     /// Certificates trusted besides the platform's own, PEM. Default: those of `[aws] ca_file`, if any.
     pub ca_file: Option<PathBuf>,
     /// A connection must stand within this. Default 3,000.
@@ -64,6 +59,17 @@ pub struct SalesforceOptions {
     pub max_concurrent: usize,
     /// An answer is read up to so many bytes. Default 64 KiB.
     pub max_response_bytes: usize,
+}
+
+impl SalesforceOptions {
+    /// Whether it says where the private key is.
+    #[must_use]
+    pub const fn names_a_key(&self) -> bool {
+        self.private_key_file.is_some()
+            || self.private_key.is_some()
+            || self.secret_name.is_some()
+            || self.private_key_parameter.is_some()
+    }
 }
 
 impl Default for SalesforceOptions {
@@ -81,8 +87,6 @@ impl Default for SalesforceOptions {
             token: TokenUse::Cached,
             provider_header: "Telephony-Provider-Name".to_owned(),
             provider_name: "amazon-connect".to_owned(),
-            limit_attribute: "sf_realtime_transcription_status".to_owned(),
-            limit_attribute_value: "Exceeded Limits for creating messages in Transcription".to_owned(),
             ca_file: None,
             connect_timeout_ms: 3_000,
             request_timeout_ms: 10_000,

@@ -2,70 +2,70 @@
 
 use serde::{Deserialize, Deserializer};
 
-/// Options of a call before they are checked; keys in camelCase. Flags may be booleans or the strings `true`
+/// Options of a call before they are checked; keys in camelCase, or as the fields are spelt here. Flags may be booleans or the strings `true`
 /// and `false`, numbers may be strings, lists are separated by commas: contact flows know only strings. An
 /// empty string is the same as nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RawSessionOptions {
     /// `standard` (default) or `medical`.
     #[serde(deserialize_with = "text")]
     pub engine: Option<String>,
     /// Language of the call, such as `en-US`, the default.
-    #[serde(deserialize_with = "text")]
+    #[serde(alias = "language_code", deserialize_with = "text")]
     pub language_code: Option<String>,
     /// One language is identified, among `language_options`.
-    #[serde(deserialize_with = "flag")]
+    #[serde(alias = "identify_language", deserialize_with = "flag")]
     pub identify_language: Option<String>,
     /// Several languages are identified, among `language_options`.
-    #[serde(deserialize_with = "flag")]
+    #[serde(alias = "identify_multiple_languages", deserialize_with = "flag")]
     pub identify_multiple_languages: Option<String>,
     /// 2 to 5 language codes, one dialect of each language.
-    #[serde(deserialize_with = "text")]
+    #[serde(alias = "language_options", deserialize_with = "text")]
     pub language_options: Option<String>,
     /// The likeliest of them.
-    #[serde(deserialize_with = "text")]
+    #[serde(alias = "preferred_language", deserialize_with = "text")]
     pub preferred_language: Option<String>,
     /// Custom vocabulary.
-    #[serde(deserialize_with = "text")]
+    #[serde(alias = "vocabulary_name", deserialize_with = "text")]
     pub vocabulary_name: Option<String>,
     /// Custom vocabularies, where languages are identified.
-    #[serde(deserialize_with = "text")]
+    #[serde(alias = "vocabulary_names", deserialize_with = "text")]
     pub vocabulary_names: Option<String>,
     /// Vocabulary filter.
-    #[serde(deserialize_with = "text")]
+    #[serde(alias = "vocabulary_filter_name", deserialize_with = "text")]
     pub vocabulary_filter_name: Option<String>,
     /// Vocabulary filters, where languages are identified.
-    #[serde(deserialize_with = "text")]
+    #[serde(alias = "vocabulary_filter_names", deserialize_with = "text")]
     pub vocabulary_filter_names: Option<String>,
     /// `mask` (default), `remove` or `tag`; without a filter it has no effect.
-    #[serde(deserialize_with = "text")]
+    #[serde(alias = "vocabulary_filter_method", deserialize_with = "text")]
     pub vocabulary_filter_method: Option<String>,
     /// Custom language model.
-    #[serde(deserialize_with = "text")]
+    #[serde(alias = "language_model_name", deserialize_with = "text")]
     pub language_model_name: Option<String>,
     /// Stabilisation of partial results: `off` (default), `low`, `medium` or `high`.
-    #[serde(deserialize_with = "text")]
+    #[serde(alias = "partial_results_stability", deserialize_with = "text")]
     pub partial_results_stability: Option<String>,
     /// `PII`, or `PHI` with the medical engine: personal data is marked in the service's results.
-    #[serde(deserialize_with = "text")]
+    #[serde(alias = "content_identification_type", deserialize_with = "text")]
     pub content_identification_type: Option<String>,
     /// `PII`: personal data is replaced by its kind.
-    #[serde(deserialize_with = "text")]
+    #[serde(alias = "content_redaction_type", deserialize_with = "text")]
     pub content_redaction_type: Option<String>,
     /// Kinds of personal data, or `ALL`.
-    #[serde(deserialize_with = "text")]
+    #[serde(alias = "pii_entity_types", deserialize_with = "text")]
     pub pii_entity_types: Option<String>,
     /// Minutes within which the service lets a session be resumed, 1 to 300.
-    #[serde(deserialize_with = "flag")]
+    #[serde(alias = "session_resume_window", deserialize_with = "flag")]
     pub session_resume_window: Option<String>,
     /// Specialty of the medical engine: `PRIMARYCARE` (default), `CARDIOLOGY`, `NEUROLOGY`, `ONCOLOGY`,
     /// `RADIOLOGY` or `UROLOGY`.
     #[serde(deserialize_with = "text")]
     pub specialty: Option<String>,
     /// Manner of speech for the medical engine: `CONVERSATION` (default) or `DICTATION`.
-    #[serde(rename = "type", deserialize_with = "text")]
+    #[serde(rename = "type", alias = "speech_type", deserialize_with = "text")]
     pub speech_type: Option<String>,
 }
 
