@@ -92,7 +92,7 @@ async fn a_task_is_run_once_however_often_the_question_is_repeated() {
         command: vec!["call".into(), "-".into()],
         environment: vec![("KVSCRIBE_EVENT".into(), "{}".into())],
     });
-    // The first answer is lost on its way.
+    // The first try is cut off.
     server.state().script("RunTask", Fault::Cut);
     let arn = aws.run_task(&task).await.unwrap();
     assert_eq!(aws.run_task(&task).await.unwrap(), arn);
@@ -112,7 +112,7 @@ async fn a_task_is_run_once_however_often_the_question_is_repeated() {
 #[tokio::test]
 async fn what_passes_is_asked_again_and_what_does_not_is_said() {
     let server = emulated(Clock::real()).await;
-    let (aws, _folder) = client(&server, |o| o.request_timeout_ms = 300);
+    let (aws, _folder) = client(&server, |o| o.request_timeout_ms = 1_500);
     server.state().add_contact(CONTACT, second_leg());
     for passing in [Fault::Refuse(Exception::THROTTLING), Fault::Refuse(Exception::INTERNAL), Fault::Silence]
     {

@@ -8,14 +8,15 @@ use tests::emulators::salesforce::{Fault, Keys, Options, Rule, SalesforceServer,
 use tests::emulators::{Clock, ServerOptions};
 
 pub(crate) const KEY: &str = "11111111-2222-4333-8444-555555555555";
-pub(crate) const TEXT: &str = "Gallimaufry and quince";
+pub(crate) const TEXT: &str = "Gallimaufry quince";
 
 pub(crate) struct World {
     pub(crate) server: SalesforceServer,
     pub(crate) keys: Keys,
     /// The settings that reach the server.
     pub(crate) options: SalesforceOptions,
-    began: Time,
+    /// When the conversation began.
+    pub(crate) began: Time,
     pub(crate) folder: tempfile::TempDir,
 }
 

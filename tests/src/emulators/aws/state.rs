@@ -150,13 +150,7 @@ impl Aws {
 
     /// Takes a request with its whole body.
     pub fn handle(&mut self, now: Time, request: &http::Request<Bytes>) -> Answer {
-        let (parts, ()) = {
-            let mut copy = http::Request::new(());
-            *copy.method_mut() = request.method().clone();
-            *copy.uri_mut() = request.uri().clone();
-            *copy.headers_mut() = request.headers().clone();
-            copy.into_parts()
-        };
+        let (parts, _) = request.clone().into_parts();
         let operation = match request::read(&parts) {
             Ok(operation) => operation,
             Err(exception) => return refusal(exception, "no such operation"),
