@@ -1,4 +1,5 @@
-//! Emulators of the outside systems: Salesforce Telephony, Kinesis Video Streams, Amazon Transcribe.
+//! Emulators of the outside systems: Salesforce Telephony, Kinesis Video Streams, Amazon Transcribe, and the
+//! AWS services around them.
 //!
 //! Each one is two rooms. A state machine without I/O and clock, where time is an argument, can be called
 //! inline by a simulation. A thin server wraps it in real HTTP over loopback for tests of the shell. Where the
@@ -11,6 +12,7 @@ mod live;
 mod server;
 mod tls;
 
+pub mod aws;
 pub mod kinesis;
 pub mod salesforce;
 pub mod sigv4;

@@ -1,0 +1,81 @@
+//! The services behind real HTTP, on one port.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hyper::body::Incoming;
+
+use super::state::{Answer, Aws, Options};
+use crate::emulators::{Clock, Dropped, Outgoing, Reply, Server, ServerOptions, Service, read_body};
+
+/// A body beyond this is not read.
+const MAX_BODY: usize = 1 << 20;
+
+/// Connect, Secrets Manager, SSM and ECS on a port.
+#[derive(Debug)]
+pub struct AwsServer {
+    server: Server,
+    state: Arc<Mutex<Aws>>,
+    clock: Clock,
+}
+
+#[derive(Debug)]
+struct Desk {
+    state: Arc<Mutex<Aws>>,
+    clock: Clock,
+}
+
+impl AwsServer {
+    /// Starts it. Its time is the clock's: signatures are judged by it.
+    ///
+    /// # Errors
+    /// When no port or certificate can be had.
+    pub async fn start(options: Options, server: ServerOptions, clock: Clock) -> io::Result<Self> {
+        let state = Arc::new(Mutex::new(Aws::new(options)));
+        let server = Server::start(server, Desk { state: Arc::clone(&state), clock }).await?;
+        Ok(Self { server, state, clock })
+    }
+
+    /// The base address, of every service.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// The state machine, to fill it and to read what was asked. Do not hold it across an await.
+    pub fn state(&self) -> MutexGuard<'_, Aws> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its clock.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// The server, to refuse, freeze or stop it.
+    pub fn server(&mut self) -> &mut Server {
+        &mut self.server
+    }
+
+    /// The certificate a client must trust, PEM.
+    #[must_use]
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.server.ca_pem()
+    }
+}
+
+impl Service for Desk {
+    async fn call(&self, request: http::Request<Incoming>) -> Result<Reply, Dropped> {
+        let (parts, body) = request.into_parts();
+        let body = read_body(body, MAX_BODY).await?;
+        let request = http::Request::from_parts(parts, body);
+        let now = self.clock.now();
+        let answer = self.state.lock().unwrap_or_else(PoisonError::into_inner).handle(now, &request);
+        match answer {
+            Answer::Reply(response) => Ok(response.map(Outgoing::whole)),
+            Answer::Silence => std::future::pending().await,
+            Answer::Cut => Err(Dropped),
+        }
+    }
+}
