@@ -16,7 +16,7 @@ pub const SECTIONS: [&str; 9] =
 const PREFIX: &str = "KVSCRIBE_";
 
 /// Variables of ours that are no options of a section.
-const OTHERS: [&str; 3] = ["KVSCRIBE_CACHE_DIR", "KVSCRIBE_CONFIG", "KVSCRIBE_MODEL_URL"];
+const OTHERS: [&str; 4] = ["KVSCRIBE_CACHE_DIR", "KVSCRIBE_CONFIG", "KVSCRIBE_EVENT", "KVSCRIBE_MODEL_URL"];
 
 /// Variables under the names of the reference's secret, and the options they are. `KVSCRIBE_…` wins.
 ///
