@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
@@ -153,6 +154,10 @@ pub(crate) struct CallArgs {
     pub(crate) event: String,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+    /// Take gate events and show the call's state over HTTP here, as the worker does, with the tokens of
+    /// [worker]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
     /// How the closing summary is written to standard error
     #[arg(long, value_enum, default_value_t = SummaryFormat::Text)]
     pub(crate) summary: SummaryFormat,

@@ -7,27 +7,32 @@ use std::time::Duration;
 
 use anyhow::Context;
 use engine::call::{EndReason, Input, Summary};
-use engine::shell::api::CallStatus;
+use engine::shell::api::{CallStatus, Server};
 use engine::shell::clock;
 use engine::shell::config::WorkerOptions;
 use engine::shell::driver::{Driver, INPUT_QUEUE};
 use engine::shell::log;
+use engine::shell::metrics;
 use engine::shell::payload::{MAX_PAYLOAD_BYTES, Payload};
 use engine::shell::services::Services;
 use engine::shell::supervisor::seed_of;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::args::{CallArgs, SummaryFormat};
 use crate::console::Console;
 use crate::failure::Failure;
 
+use super::one::OneCall;
 use super::{block_on, prepare, report, say, stop_signal};
 
 pub(crate) fn run(args: &CallArgs, console: &mut Console) -> Result<(), Failure> {
     let text = event(&args.event, console)?;
     let payload = Payload::parse(&text).map_err(|e| Failure::usage(format!("{}: {e}", args.event)))?;
     let config = prepare(&args.config)?;
-    let worker: WorkerOptions = config.section("worker").map_err(|e| Failure::usage(e.to_string()))?;
+    let mut worker: WorkerOptions = config.section("worker").map_err(|e| Failure::usage(e.to_string()))?;
+    let listen = args.listen;
+    worker.bind = listen.unwrap_or(worker.bind);
     let shadow = args.config.shadow.clone();
     let contact = payload.contact_id.clone();
     let calling = async move {
@@ -40,11 +45,19 @@ pub(crate) fn run(args: &CallArgs, console: &mut Console) -> Result<(), Failure>
         let sink = services.sink(&order).await.map_err(Failure::setup)?;
         let (inputs, queue) = mpsc::channel(INPUT_QUEUE);
         let key = payload.key().unwrap_or(&payload.contact_id);
-        let status = watch::channel(CallStatus::new(&payload.contact_id, key, clock::now().ms())).0;
+        let (shown, status) = watch::channel(CallStatus::new(&payload.contact_id, key, clock::now().ms()));
+        let serving = match listen {
+            Some(_) => Some(serve(&worker, OneCall { inputs: inputs.clone(), status }).await?),
+            None => None,
+        };
         let seed = seed_of(&payload.contact_id);
-        let driver = Driver::new(services, order, sink, queue, status, seed);
+        let driver = Driver::new(services, order, sink, queue, shown, seed);
         let drain = Duration::from_secs(worker.drain_deadline_s);
-        until_stopped(driver, &inputs, drain).await
+        let ended = until_stopped(driver, &inputs, drain).await;
+        if let Some(serving) = serving {
+            serving.abort();
+        }
+        ended
     };
     let (summary, stopped) = block_on(log::of_call(&contact, calling))?;
     match args.summary {
@@ -55,6 +68,14 @@ pub(crate) fn run(args: &CallArgs, console: &mut Console) -> Result<(), Failure>
         }
     }
     conclude(&summary, stopped)
+}
+
+/// Takes gate events over HTTP from here on.
+async fn serve(options: &WorkerOptions, call: OneCall) -> Result<JoinHandle<()>, Failure> {
+    let handle = metrics::install().map_err(|e| Failure::job(e.to_string()))?;
+    let server = Server::bind(options, Arc::new(call), move || handle.render()).await;
+    let server = server.map_err(|e| Failure::usage(e.to_string()))?;
+    Ok(log::spawn(server.serve(std::future::pending())))
 }
 
 /// Drives the call to its end; a signal ends it in good order, and for good once the drain deadline is over.

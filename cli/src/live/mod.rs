@@ -1,6 +1,7 @@
 //! The live commands: one call, or many in a worker. Configuration in, services up, signals heeded.
 
 mod call;
+mod one;
 mod report;
 mod worker;
 
