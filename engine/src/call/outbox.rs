@@ -185,7 +185,8 @@ impl Outbox {
             .filter(|e| matches!(e.state, State::Ready(at) if at <= now))
             .map(|entry| {
                 entry.state = State::InFlight;
-                if entry.attempts > 0 {
+                // What was acknowledged before is sent again, not tried again.
+                if entry.attempts > u32::from(entry.again) {
                     self.summary.retries += 1;
                 }
                 entry.attempts += 1;
