@@ -9,14 +9,14 @@ use super::error::{ConfigError, Kind, Origin, nearest};
 use super::node::{Entry, Node, Table, table_of};
 
 /// The sections of the file.
-pub const SECTIONS: [&str; 9] =
-    ["aws", "call", "kinesis", "live", "log", "salesforce", "session", "transcribe", "worker"];
+pub const SECTIONS: [&str; 10] =
+    ["aws", "call", "forward", "kinesis", "live", "log", "salesforce", "session", "transcribe", "worker"];
 
 /// What variables of ours begin with.
 const PREFIX: &str = "KVSCRIBE_";
 
 /// Variables of ours that are no options of a section.
-const OTHERS: [&str; 3] = ["KVSCRIBE_CACHE_DIR", "KVSCRIBE_CONFIG", "KVSCRIBE_MODEL_URL"];
+const OTHERS: [&str; 4] = ["KVSCRIBE_CACHE_DIR", "KVSCRIBE_CONFIG", "KVSCRIBE_EVENT", "KVSCRIBE_MODEL_URL"];
 
 /// Variables under the names of the reference's secret, and the options they are. `KVSCRIBE_…` wins.
 ///
