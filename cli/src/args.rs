@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
@@ -29,6 +30,10 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Transcribe one live call, from kvsTranscriber's payload to the last message in Salesforce
+    Call(CallArgs),
+    /// Transcribe many live calls, started over HTTP
+    Worker(WorkerArgs),
     /// Show what a Matroska stream holds: fragments, tracks, contacts, gaps
     Inspect(InspectArgs),
     /// List, fetch or locate the speech model
@@ -126,6 +131,50 @@ pub(crate) struct FileArgs {
     /// Say everything that happens, and the closing summary
     #[arg(short, long)]
     pub(crate) verbose: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConfigArgs {
+    /// Configuration, TOML [default: $KVSCRIBE_CONFIG]; deploy/kvscribe.toml explains every option
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// One option, which wins over file and environment; may be repeated
+    #[arg(long, value_name = "SECTION.KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Post nothing: append what would have been posted to this file, a JSON object a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) shadow: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CallArgs {
+    /// The payload of kvsConsumerTrigger or the event of the contact flow: a file, `-` for standard input,
+    /// `env:NAME` for an environment variable
+    #[arg(value_name = "EVENT")]
+    pub(crate) event: String,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Take gate events and show the call's state over HTTP here, as the worker does, with the tokens of
+    /// [worker]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// How the closing summary is written to standard error
+    #[arg(long, value_enum, default_value_t = SummaryFormat::Text)]
+    pub(crate) summary: SummaryFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SummaryFormat {
+    /// One readable block
+    Text,
+    /// One JSON object
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct WorkerArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 }
 
 #[derive(Debug, clap::Args)]

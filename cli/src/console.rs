@@ -72,6 +72,12 @@ impl Console {
         }
     }
 
+    /// A text of its own, without a prefix, to standard error.
+    pub(crate) fn block(&mut self, text: &str) {
+        let stderr = &mut self.io.stderr;
+        let _ = beside(self.bar.as_ref(), || writeln!(stderr, "{text}"));
+    }
+
     /// One line to standard error. If even that cannot be written, there is nobody left to tell.
     fn say(&mut self, coloured: &str, plain: &str, text: &str) {
         let prefix = if self.io.stderr_terminal { coloured } else { plain };

@@ -18,6 +18,12 @@ impl Failure {
         Self::Usage(anyhow::Error::msg(message.into()))
     }
 
+    /// The services of a live call cannot be prepared: wrong usage or configuration.
+    #[allow(clippy::needless_pass_by_value, reason = "made for `map_err`")]
+    pub(crate) fn setup(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        Self::usage(chain(error.as_ref()))
+    }
+
     pub(crate) fn job(message: impl Into<String>) -> Self {
         Self::Job(anyhow::Error::msg(message.into()))
     }
@@ -45,6 +51,21 @@ impl Failure {
             })
         })
     }
+}
+
+/// An error with all that lies behind it, unless it says that itself.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let said = inner.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = inner.source();
+    }
+    text
 }
 
 impl From<anyhow::Error> for Failure {

@@ -10,6 +10,7 @@ mod failure;
 mod inspect;
 mod interrupt;
 mod listener;
+mod live;
 mod model;
 mod notes;
 mod output;
@@ -36,6 +37,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: Io) -> ExitCode {
     };
     let mut console = Console::new(io, args.quiet(), args.verbose());
     let done = match args.command {
+        Some(Command::Call(args)) => live::call(&args, &mut console),
+        Some(Command::Worker(args)) => live::worker(&args, &mut console),
         Some(Command::Inspect(args)) => inspect::run(&args, &mut console),
         Some(Command::Model(args)) => model::run(&args, &mut console),
         None => transcribe::run(&args.file, &mut console),

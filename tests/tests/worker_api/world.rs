@@ -19,21 +19,21 @@ use tokio::sync::oneshot;
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub const CONTACT: &str = "11111111-2222-4333-8444-555555555555";
-pub const CALLS: &str = "calls-token-0123456789";
-pub const EVENTS: &str = "events-token-0123456789";
-pub const READ: &str = "read-token-0123456789";
-pub const ORIGIN: &str = "https://acme.lightning.force.com";
+pub(crate) const CONTACT: &str = "11111111-2222-4333-8444-555555555555";
+pub(crate) const CALLS: &str = "calls-token-0123456789";
+pub(crate) const EVENTS: &str = "events-token-0123456789";
+pub(crate) const READ: &str = "read-token-0123456789";
+pub(crate) const ORIGIN: &str = "https://acme.lightning.force.com";
 
 /// Answers as it is told, and notes what it was asked.
 #[derive(Default)]
-pub struct Fake {
-    pub next_start: Mutex<Option<Start>>,
-    pub next_event: Mutex<Option<EventTaken>>,
-    pub started: Mutex<Vec<Payload>>,
-    pub events: Mutex<Vec<(String, TelephonyEvent)>>,
-    pub drained: Mutex<Vec<String>>,
-    pub unready: AtomicBool,
+pub(crate) struct Fake {
+    pub(crate) next_start: Mutex<Option<Start>>,
+    pub(crate) next_event: Mutex<Option<EventTaken>>,
+    pub(crate) started: Mutex<Vec<Payload>>,
+    pub(crate) events: Mutex<Vec<(String, TelephonyEvent)>>,
+    pub(crate) drained: Mutex<Vec<String>>,
+    pub(crate) unready: AtomicBool,
 }
 
 impl Calls for Fake {
@@ -68,14 +68,14 @@ impl Calls for Fake {
 }
 
 /// A worker that answers until it is dropped.
-pub struct Worker {
-    pub address: SocketAddr,
-    pub fake: Arc<Fake>,
-    pub stop: Option<oneshot::Sender<()>>,
-    pub served: tokio::task::JoinHandle<()>,
+pub(crate) struct Worker {
+    pub(crate) address: SocketAddr,
+    pub(crate) fake: Arc<Fake>,
+    pub(crate) stop: Option<oneshot::Sender<()>>,
+    pub(crate) served: tokio::task::JoinHandle<()>,
 }
 
-pub fn token(token: &str, scopes: &[Scope]) -> TokenOptions {
+pub(crate) fn token(token: &str, scopes: &[Scope]) -> TokenOptions {
     let mut options = TokenOptions::default();
     options.token = Some(token.to_owned());
     options.scopes = scopes.to_vec();
@@ -83,7 +83,7 @@ pub fn token(token: &str, scopes: &[Scope]) -> TokenOptions {
 }
 
 /// A token for each scope, one allowed origin, any port.
-pub fn guarded() -> WorkerOptions {
+pub(crate) fn guarded() -> WorkerOptions {
     let mut options = open();
     options.tokens =
         vec![token(CALLS, &[Scope::Calls]), token(EVENTS, &[Scope::Events]), token(READ, &[Scope::Read])];
@@ -92,14 +92,14 @@ pub fn guarded() -> WorkerOptions {
 }
 
 /// Loopback without tokens, any port.
-pub fn open() -> WorkerOptions {
+pub(crate) fn open() -> WorkerOptions {
     let mut options = WorkerOptions::default();
     options.bind = "127.0.0.1:0".parse().unwrap();
     options
 }
 
 impl Worker {
-    pub async fn start(options: &WorkerOptions) -> Self {
+    pub(crate) async fn start(options: &WorkerOptions) -> Self {
         let fake = Arc::new(Fake::default());
         let server = Server::bind(options, fake.clone(), || "kvscribe_calls 0\n".to_owned()).await.unwrap();
         let address = server.address();
@@ -110,12 +110,12 @@ impl Worker {
         Self { address, fake, stop: Some(stop), served }
     }
 
-    pub async fn connect(&self) -> TcpStream {
+    pub(crate) async fn connect(&self) -> TcpStream {
         within(TcpStream::connect(self.address)).await.unwrap()
     }
 
     /// Sends these bytes on a connection of their own and reads to its end.
-    pub async fn raw(&self, bytes: &[u8]) -> Answer {
+    pub(crate) async fn raw(&self, bytes: &[u8]) -> Answer {
         let mut stream = self.connect().await;
         // A server that has heard enough closes while more is being said.
         let _ = within(stream.write_all(bytes)).await;
@@ -123,11 +123,17 @@ impl Worker {
     }
 
     /// One request; `token` goes into the header, a body is sent as JSON.
-    pub async fn ask(&self, method: &str, path: &str, token: Option<&str>, body: Option<&str>) -> Answer {
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: Option<&str>,
+    ) -> Answer {
         self.ask_with(method, path, token, "", body).await
     }
 
-    pub async fn ask_with(
+    pub(crate) async fn ask_with(
         &self,
         method: &str,
         path: &str,
@@ -146,14 +152,14 @@ impl Worker {
 }
 
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub head: String,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub async fn read(mut stream: TcpStream) -> Self {
+    pub(crate) async fn read(mut stream: TcpStream) -> Self {
         let mut all = Vec::new();
         let mut piece = [0; 4096];
         while let Ok(n @ 1..) = within(stream.read(&mut piece)).await {
@@ -165,21 +171,21 @@ impl Answer {
         Self { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
     }
 
     /// The text of `{"error": "…"}`.
-    pub fn error(&self) -> String {
+    pub(crate) fn error(&self) -> String {
         self.json()["error"].as_str().unwrap_or_else(|| panic!("{self:?}")).to_owned()
     }
 }
 
-pub async fn within<F: Future>(future: F) -> F::Output {
+pub(crate) async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(PATIENCE, future).await.expect("it takes too long")
 }
 
-pub fn payload() -> String {
+pub(crate) fn payload() -> String {
     serde_json::json!({
         "streamARN": "arn:aws:kinesisvideo:us-west-2:123456789012:stream/scv/1571360000000",
         "startFragmentNum": "91343852333181432392682062607187437001234567890",
@@ -189,4 +195,4 @@ pub fn payload() -> String {
     .to_string()
 }
 
-pub const HOLD: &str = r#"{"type":"hold","at":1571360130000,"detail":{"participant":"+14155550100"}}"#;
+pub(crate) const HOLD: &str = r#"{"type":"hold","at":1571360130000,"detail":{"participant":"+14155550100"}}"#;

@@ -62,8 +62,8 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// A driver for this order, its messages to go to `sink`. `inputs` brings gate events, segments and stops; `status` is kept up to date.
-    /// `seed` decides all the call's randomness.
+    /// A driver for this order, its messages to go to `sink`. `inputs` brings gate events, segments and stops;
+    /// `status` is kept up to date. `seed` decides all the call's randomness.
     #[must_use]
     pub fn new(
         services: Arc<Services>,

@@ -105,3 +105,41 @@ fn random_id() -> Result<String, String> {
     let id: Uuid = Builder::from_random_bytes(bytes).into_uuid();
     Ok(id.to_string())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+    use aws_lc_rs::rsa::{KeyPair, KeySize};
+
+    use super::*;
+
+    /// A key made for the test. Its PKCS#1 lies behind the 26 bytes that PKCS#8 puts before it.
+    fn tokens(token_use: TokenUse) -> Tokens {
+        let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+        let key = EncodingKey::from_rsa_der(&der.as_ref()[26..]);
+        Tokens::new(("00D".into(), "HVCC".into()), "", 180, token_use, key)
+    }
+
+    #[test]
+    fn a_token_is_kept_until_a_minute_before_it_expires_or_until_it_is_rejected() {
+        let tokens = tokens(TokenUse::Cached);
+        let at = |s: i64| Time::from_ms(1_571_360_000_000) + Span::from_s(s);
+        let first = tokens.get(at(0)).unwrap();
+        assert_eq!(first, tokens.get(at(119)).unwrap());
+        let second = tokens.get(at(120)).unwrap();
+        assert_ne!(first, second);
+        tokens.reject(&first);
+        assert_eq!(second, tokens.get(at(121)).unwrap(), "a late refusal of the old one costs nothing");
+        tokens.reject(&second);
+        assert_ne!(second, tokens.get(at(122)).unwrap());
+    }
+
+    #[test]
+    fn a_token_for_one_request_is_never_used_again() {
+        let tokens = tokens(TokenUse::PerRequest);
+        let now = Time::from_ms(1_571_360_000_000);
+        assert_ne!(tokens.get(now).unwrap(), tokens.get(now).unwrap());
+    }
+}

@@ -1,0 +1,61 @@
+//! The live commands: one call, or many in a worker. Configuration in, services up, signals heeded.
+
+mod call;
+mod one;
+mod report;
+mod worker;
+
+pub(crate) use call::run as call;
+pub(crate) use worker::run as worker;
+
+use std::future::Future;
+
+use anyhow::Context;
+use engine::shell::config::{Config, Sources};
+use engine::shell::log::{self, LogOptions};
+
+use crate::args::ConfigArgs;
+use crate::console::Console;
+use crate::failure::Failure;
+
+/// Reads the configuration and sets up logging.
+fn prepare(args: &ConfigArgs) -> Result<Config, Failure> {
+    let sources = Sources::of_process(args.config.clone(), args.set.clone());
+    let wrong = |error: &dyn std::fmt::Display| Failure::usage(error.to_string());
+    let config = Config::load(&sources).map_err(|e| wrong(&e))?;
+    let options: LogOptions = config.section("log").map_err(|e| wrong(&e))?;
+    log::install(&options).map_err(|e| wrong(&e))?;
+    Ok(config)
+}
+
+/// Runs a command on a runtime of its own.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.enable_all().build().context("cannot start the runtime")?;
+    let done = runtime.block_on(work);
+    // What is left belongs to nobody any more.
+    runtime.shutdown_background();
+    done
+}
+
+/// Completes at the first Ctrl-C or SIGTERM.
+async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without a handler Ctrl-C ends the process at once, as it does everywhere.
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// Says a line to whoever started the command.
+fn say(console: &mut Console, text: &str) {
+    console.block(text);
+}
