@@ -173,6 +173,7 @@ async fn a_worker_that_does_not_answer_costs_the_budget_and_no_call_runs_twice()
     let function = Function::start(&environment).await;
     let (kind, message) = function.bad(&payload(CONTACT, "1")).await;
     assert!(["Kvscribe.NoWorker", "Kvscribe.Late"].contains(&kind.as_str()), "{kind}: {message}");
+    assert!(message.contains("http://localhost:") && message.contains("no answer"), "{message}");
     assert_eq!(one.heard().len() + two.heard().len(), 1, "it may have taken it: no other is asked");
 
     // Lambda tries again later, and the same worker knows the call.

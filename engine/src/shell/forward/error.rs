@@ -67,17 +67,17 @@ pub enum ForwardError {
     },
     /// Time ran out; whether somebody has taken it is not known. The same payload may be sent again: a call
     /// that runs is not started twice.
-    #[error("nobody answered within {budget_ms} ms{}", after(tried))]
+    #[error("nobody has taken the call within {budget_ms} ms{}", with(tried))]
     Late {
         /// Time there was.
         budget_ms: u128,
-        /// Addresses that had answered before, and what they said.
+        /// The addresses asked by then, and what they said.
         tried: String,
     },
 }
 
-fn after(tried: &str) -> String {
-    if tried.is_empty() { String::new() } else { format!(", after: {tried}") }
+fn with(tried: &str) -> String {
+    if tried.is_empty() { String::new() } else { format!(": {tried}") }
 }
 
 impl ForwardError {

@@ -80,12 +80,15 @@ impl Workers {
         let until = Instant::now() + budget;
         for address in self.preferred(&order.contact_id) {
             let mut token = self.token.get().await?;
+            // If time runs out, this is what is known.
+            tried.push(format!("{}: no answer", address.name));
             let mut answer = self.ask(address, payload, token.as_ref(), until).await;
             if matches!(answer, Tried::Unauthorised) && self.token.refused(token.as_ref()).await {
                 // It was replaced meanwhile.
                 token = self.token.get().await?;
                 answer = self.ask(address, payload, token.as_ref(), until).await;
             }
+            tried.pop();
             let why = match answer {
                 Tried::Taken(already_running) => {
                     let (contact_id, by) = (order.contact_id.clone(), Some(address.name.clone()));
