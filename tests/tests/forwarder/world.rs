@@ -1,7 +1,6 @@
 //! A Lambda function under test, workers that do as they are told, and payloads.
 
 use std::fs::File;
-use std::future::Future;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -21,10 +20,6 @@ const INVOCATION: Duration = Duration::from_secs(20);
 
 pub(crate) const CONTACT: &str = "11111111-2222-4333-8444-555555555555";
 pub(crate) const TOKEN: &str = "forwarder-token-0123456789";
-
-pub(crate) async fn within<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(PATIENCE, future).await.expect("it takes too long")
-}
 
 /// The payload of kvsConsumerTrigger as it comes, in an order, with spaces and with a key of nobody's.
 pub(crate) fn payload(contact: &str, fragment: &str) -> String {
