@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Call(CallArgs),
     /// Transcribe many live calls, started over HTTP
     Worker(WorkerArgs),
+    /// Hand payloads on to workers or tasks in place of kvsTranscriber; AWS Lambda starts it as its runtime
+    Lambda,
     /// Show what a Matroska stream holds: fragments, tracks, contacts, gaps
     Inspect(InspectArgs),
     /// List, fetch or locate the speech model
@@ -133,7 +135,7 @@ pub(crate) struct FileArgs {
     pub(crate) verbose: bool,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct ConfigArgs {
     /// Configuration, TOML [default: $KVSCRIBE_CONFIG]; deploy/kvscribe.toml explains every option
     #[arg(long, value_name = "FILE")]

@@ -1,11 +1,13 @@
-//! The live commands: one call, or many in a worker. Configuration in, services up, signals heeded.
+//! The live commands: one call, many in a worker, or the forwarder in front of both. Configuration in, services up, signals heeded.
 
 mod call;
+mod lambda;
 mod one;
 mod report;
 mod worker;
 
 pub(crate) use call::run as call;
+pub(crate) use lambda::run as lambda;
 pub(crate) use worker::run as worker;
 
 use std::future::Future;

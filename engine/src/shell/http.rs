@@ -50,18 +50,25 @@ pub enum ClientError {
 /// # Errors
 /// When the certificates cannot be read or TLS cannot be set up.
 pub fn client(options: &ClientOptions<'_>) -> Result<reqwest::Client, ClientError> {
+    builder(options)?.build().map_err(|error| ClientError::Tls(chain(&error)))
+}
+
+/// A client in the making, for those who need it a little different.
+///
+/// # Errors
+/// When the certificates cannot be read.
+pub fn builder(options: &ClientOptions<'_>) -> Result<reqwest::ClientBuilder, ClientError> {
     // An error means that somebody has chosen a provider before, and the tree holds only this one.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let extra = options.ca_file.map(authorities).transpose()?.unwrap_or_default();
-    let builder = reqwest::Client::builder()
+    Ok(reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(options.connect_timeout)
         .timeout(options.request_timeout)
         .pool_idle_timeout(Duration::from_secs(50))
         .http2_keep_alive_interval(Duration::from_secs(10))
         .http2_keep_alive_timeout(Duration::from_secs(5))
-        .tls_certs_merge(extra);
-    builder.build().map_err(|error| ClientError::Tls(chain(&error)))
+        .tls_certs_merge(extra))
 }
 
 /// The certificates of a PEM file; at least one.

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod connector;
 pub mod driver;
+pub mod forward;
 pub mod http;
 pub mod kinesis;
 pub mod log;

@@ -14,6 +14,7 @@ mod tls;
 
 pub mod aws;
 pub mod kinesis;
+pub mod runtime;
 pub mod salesforce;
 pub mod sigv4;
 pub mod transcribe;

@@ -5,6 +5,7 @@ use std::io::Write;
 use serde::Deserialize;
 
 use super::*;
+use crate::shell::forward::ForwardOptions;
 use crate::shell::log::LogOptions;
 
 const EXAMPLE: &str = include_str!("../../../../deploy/kvscribe.toml");
@@ -205,6 +206,7 @@ fn the_example_parses_as_it_stands_and_states_the_defaults() {
     assert_eq!(config.section::<CallOptions>("call").unwrap(), CallOptions::default());
     assert_eq!(config.section::<WorkerOptions>("worker").unwrap(), WorkerOptions::default());
     assert_eq!(config.section::<LogOptions>("log").unwrap(), LogOptions::default());
+    assert_eq!(config.section::<ForwardOptions>("forward").unwrap(), ForwardOptions::default());
 }
 
 #[test]
@@ -214,10 +216,12 @@ fn the_example_has_every_option_and_no_other() {
     config.section::<CallOptions>("call").unwrap();
     config.section::<WorkerOptions>("worker").unwrap();
     config.section::<LogOptions>("log").unwrap();
+    config.section::<ForwardOptions>("forward").unwrap();
     for (section, known) in [
         ("call", known::<CallOptions>()),
         ("worker", known::<WorkerOptions>()),
         ("log", known::<LogOptions>()),
+        ("forward", known::<ForwardOptions>()),
     ] {
         let mut there: Vec<&str> = document[section].as_table().unwrap().keys().map(String::as_str).collect();
         let mut known = known.to_vec();
