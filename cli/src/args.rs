@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Call(CallArgs),
     /// Transcribe many live calls, started over HTTP
     Worker(WorkerArgs),
+    /// Check whether live calls could succeed: configuration, credentials, key, services, clock; changes nothing
+    Doctor(DoctorArgs),
     /// Show what a Matroska stream holds: fragments, tracks, contacts, gaps
     Inspect(InspectArgs),
     /// List, fetch or locate the speech model
@@ -170,6 +172,28 @@ pub(crate) enum SummaryFormat {
 pub(crate) struct WorkerArgs {
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DoctorArgs {
+    /// Configuration, TOML [default: $KVSCRIBE_CONFIG]; deploy/kvscribe.toml explains every option
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One option, which wins over file and environment; may be repeated
+    #[arg(long, value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+    /// A stream of Kinesis Video Streams whose data endpoint is asked for
+    #[arg(long, value_name = "ARN|NAME")]
+    pub(crate) stream: Option<String>,
+    /// The instance of Connect whose permissions and retention are looked at
+    #[arg(long, value_name = "ARN|ID")]
+    pub(crate) instance: Option<String>,
+}
+
+impl DoctorArgs {
+    pub(crate) fn config(&self) -> ConfigArgs {
+        ConfigArgs { config: self.config.clone(), set: self.set.clone(), shadow: None }
+    }
 }
 
 #[derive(Debug, clap::Args)]

@@ -39,6 +39,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: Io) -> ExitCode {
     let done = match args.command {
         Some(Command::Call(args)) => live::call(&args, &mut console),
         Some(Command::Worker(args)) => live::worker(&args, &mut console),
+        Some(Command::Doctor(args)) => live::doctor(&args, &mut console),
         Some(Command::Inspect(args)) => inspect::run(&args, &mut console),
         Some(Command::Model(args)) => model::run(&args, &mut console),
         None => transcribe::run(&args.file, &mut console),

@@ -1,10 +1,12 @@
 //! The live commands: one call, or many in a worker. Configuration in, services up, signals heeded.
 
 mod call;
+mod doctor;
 mod report;
 mod worker;
 
 pub(crate) use call::run as call;
+pub(crate) use doctor::run as doctor;
 pub(crate) use worker::run as worker;
 
 use std::future::Future;
