@@ -14,6 +14,7 @@ mod live;
 mod model;
 mod notes;
 mod output;
+mod recogniser;
 mod transcribe;
 mod wav;
 

@@ -21,3 +21,4 @@ pub mod services;
 pub mod sink;
 pub mod supervisor;
 pub mod transcribe;
+pub mod transcribe_file;
