@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Worker(WorkerArgs),
     /// Hand payloads on to workers or tasks in place of kvsTranscriber; AWS Lambda starts it as its runtime
     Lambda,
+    /// Check whether live calls could succeed: configuration, credentials, key, services, clock; changes nothing
+    Doctor(DoctorArgs),
     /// Show what a Matroska stream holds: fragments, tracks, contacts, gaps
     Inspect(InspectArgs),
     /// List, fetch or locate the speech model
@@ -44,6 +46,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("parties").args(["from_customer_only", "to_customer_only"]))]
+#[command(group = ArgGroup::new("filters").args(["vocabulary_filter", "vocabulary_filter_name"]))]
 pub(crate) struct FileArgs {
     /// The recording; `-` reads standard input
     #[arg(value_name = "FILE", required = true)]
@@ -102,27 +105,48 @@ pub(crate) struct FileArgs {
     #[arg(long, value_enum, default_value_t = Side::Right)]
     pub(crate) agent_channel: Side,
 
-    /// Words or phrases to filter, one a line, whole words in any case
+    /// What recognises: the model on this machine, or Amazon Transcribe, which is billed and hears the recording
+    #[arg(long, value_enum, default_value_t = Engine::Embedded)]
+    pub(crate) engine: Engine,
+
+    /// Words or phrases to filter, one a line, whole words in any case (embedded)
     #[arg(long, value_name = "FILE")]
     pub(crate) vocabulary_filter: Option<PathBuf>,
 
-    /// What the vocabulary filter does: *** in place of the word, leave it out, or mark it in json
-    #[arg(long, value_enum, default_value_t = FilterMethod::Mask, requires = "vocabulary_filter")]
-    pub(crate) vocabulary_filter_method: FilterMethod,
+    /// Custom vocabulary of the account (aws)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) vocabulary: Option<String>,
+
+    /// Vocabulary filter of the account (aws)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) vocabulary_filter_name: Option<String>,
+
+    /// What the vocabulary filter does: *** in place of the word, leave it out, or mark it in json [default:
+    /// mask]
+    #[arg(long, value_enum, requires = "filters")]
+    pub(crate) vocabulary_filter_method: Option<FilterMethod>,
 
     /// Also write customer.wav and agent.wav here, silent where the gate was closed
     #[arg(long, value_name = "DIR")]
     pub(crate) wav: Option<PathBuf>,
 
-    /// An OpenAI Whisper checkpoint (.pt) instead of tiny.en
+    /// An OpenAI Whisper checkpoint (.pt) instead of tiny.en (embedded)
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
 
-    /// Language of the call, for models that know several
-    #[arg(long, value_name = "CODE", default_value = "en")]
-    pub(crate) language: String,
+    /// Language of the call: `en`, for models that know several, or `en-GB` with aws [default: en; en-US]
+    #[arg(long, value_name = "CODE")]
+    pub(crate) language: Option<String>,
 
-    /// Recogniser threads [default: one per core]
+    /// Configuration, TOML, for aws [default: $KVSCRIBE_CONFIG]; deploy/kvscribe.toml explains every option
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// One option of the configuration, for aws; may be repeated
+    #[arg(long, value_name = "SECTION.KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+
+    /// Recogniser threads, embedded [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,
 
@@ -180,6 +204,28 @@ pub(crate) struct WorkerArgs {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct DoctorArgs {
+    /// Configuration, TOML [default: $KVSCRIBE_CONFIG]; deploy/kvscribe.toml explains every option
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One option, which wins over file and environment; may be repeated
+    #[arg(long, value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+    /// A stream of Kinesis Video Streams whose data endpoint is asked for
+    #[arg(long, value_name = "ARN|NAME")]
+    pub(crate) stream: Option<String>,
+    /// The instance of Connect whose permissions and retention are looked at
+    #[arg(long, value_name = "ARN|ID")]
+    pub(crate) instance: Option<String>,
+}
+
+impl DoctorArgs {
+    pub(crate) fn config(&self) -> ConfigArgs {
+        ConfigArgs { config: self.config.clone(), set: self.set.clone(), shadow: None }
+    }
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct InspectArgs {
     /// The recording; `-` reads standard input
     #[arg(value_name = "FILE")]
@@ -217,6 +263,14 @@ pub(crate) enum Format {
     Srt,
     /// WebVTT subtitles
     Vtt,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// The model, on this machine
+    Embedded,
+    /// Amazon Transcribe
+    Aws,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -263,6 +317,17 @@ impl Args {
 
     pub(crate) fn verbose(&self) -> bool {
         self.file.verbose
+    }
+}
+
+impl FilterMethod {
+    /// As Amazon Transcribe spells it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Mask => "mask",
+            Self::Remove => "remove",
+            Self::Tag => "tag",
+        }
     }
 }
 

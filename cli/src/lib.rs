@@ -14,6 +14,7 @@ mod live;
 mod model;
 mod notes;
 mod output;
+mod recogniser;
 mod transcribe;
 mod wav;
 
@@ -40,6 +41,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: Io) -> ExitCode {
         Some(Command::Call(args)) => live::call(&args, &mut console),
         Some(Command::Worker(args)) => live::worker(&args, &mut console),
         Some(Command::Lambda) => live::lambda(),
+        Some(Command::Doctor(args)) => live::doctor(&args, &mut console),
         Some(Command::Inspect(args)) => inspect::run(&args, &mut console),
         Some(Command::Model(args)) => model::run(&args, &mut console),
         None => transcribe::run(&args.file, &mut console),

@@ -5,8 +5,6 @@ use std::io::{self, BufReader, Write};
 use std::path::Path;
 
 use anyhow::Context;
-use engine::asr::vocabulary_filter::{Method, VocabularyFilter};
-use engine::asr::{Embedded, EmbeddedOptions, Model};
 use engine::audio;
 use engine::call::{
     Call, Config, ContactChoice, EndReason, GateClock, SenderPolicy, StartTime, Summary, TelephonyEvent,
@@ -14,13 +12,13 @@ use engine::call::{
 use engine::offline::{Source, SourceOptions, play, read_events};
 use engine::recogniser::{Channels, Party};
 
-use crate::args::{FileArgs, FilterMethod, Sender};
+use crate::args::{FileArgs, Sender};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::interrupt::{self, Interruptible};
 use crate::listener::Ears;
 use crate::wav::Wav;
-use crate::{model, notes, output};
+use crate::{notes, output, recogniser};
 
 pub(crate) fn run(args: &FileArgs, console: &mut Console) -> Result<(), Failure> {
     let Some(file) = args.file.clone() else {
@@ -29,7 +27,7 @@ pub(crate) fn run(args: &FileArgs, console: &mut Console) -> Result<(), Failure>
     let name = file.display().to_string();
     let config = config(args, &file)?;
     let fallback = config.fallback_contact.clone();
-    let filter = vocabulary_filter(args)?;
+    let chosen = recogniser::choose(args)?;
     let events = events(args)?;
     let (reader, length) = open(&file, console)?;
     let source_options = SourceOptions::new(args.agent_channel.left_party(), args.start_time);
@@ -42,7 +40,7 @@ pub(crate) fn run(args: &FileArgs, console: &mut Console) -> Result<(), Failure>
     let wav = wav.transpose()?;
     let out = args.output.as_deref().map(create).transpose()?;
 
-    let mut recogniser = recogniser(args, filter, console)?;
+    let mut recogniser = chosen.open(console)?;
 
     let pressed = interrupt::flag();
     let colour = out.is_none() && console.io.stdout_terminal;
@@ -56,7 +54,7 @@ pub(crate) fn run(args: &FileArgs, console: &mut Console) -> Result<(), Failure>
         contact: args.contact_id.clone().unwrap_or(fallback),
     };
     // Whoever compares two runs of one file compares the same ids: the seed is fixed.
-    let played = play(Call::new(config, 0), &mut source, events, &mut recogniser, &mut ears, &pressed);
+    let played = play(Call::new(config, 0), &mut source, events, recogniser.as_mut(), &mut ears, &pressed);
     let summary = match played {
         Ok(summary) => summary,
         Err(error) => {
@@ -68,21 +66,6 @@ pub(crate) fn run(args: &FileArgs, console: &mut Console) -> Result<(), Failure>
     console.end_bar();
     finished.with_context(|| "cannot write the result")?;
     conclude(args, &name, &summary, console)
-}
-
-/// The embedded recogniser, with its model fetched if need be.
-fn recogniser(
-    args: &FileArgs,
-    filter: Option<VocabularyFilter>,
-    console: &mut Console,
-) -> anyhow::Result<Embedded> {
-    let files = model::ensure(args.model.as_deref(), console)?;
-    let mut options = EmbeddedOptions::new(Model::load(&files, &args.language)?);
-    options.vocabulary_filter = filter;
-    if let Some(threads) = args.threads {
-        options.threads = usize::from(threads);
-    }
-    Ok(Embedded::new(options)?)
 }
 
 /// Says what the user must know, and whether the job was done.
@@ -169,16 +152,4 @@ fn events(args: &FileArgs) -> Result<Vec<TelephonyEvent>, Failure> {
     let events =
         read_events(BufReader::new(file)).with_context(|| format!("events file {}", path.display()))?;
     Ok(events)
-}
-
-fn vocabulary_filter(args: &FileArgs) -> Result<Option<VocabularyFilter>, Failure> {
-    let Some(path) = &args.vocabulary_filter else { return Ok(None) };
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the vocabulary filter {}", path.display()))?;
-    let method = match args.vocabulary_filter_method {
-        FilterMethod::Mask => Method::Mask,
-        FilterMethod::Remove => Method::Remove,
-        FilterMethod::Tag => Method::Tag,
-    };
-    Ok(Some(VocabularyFilter::parse(&text, method)))
 }

@@ -1,12 +1,14 @@
 //! The live commands: one call, many in a worker, or the forwarder in front of both. Configuration in, services up, signals heeded.
 
 mod call;
+mod doctor;
 mod lambda;
 mod one;
 mod report;
 mod worker;
 
 pub(crate) use call::run as call;
+pub(crate) use doctor::run as doctor;
 pub(crate) use lambda::run as lambda;
 pub(crate) use worker::run as worker;
 

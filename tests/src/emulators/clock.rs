@@ -42,6 +42,23 @@ impl Clock {
         self.origin + Span::from_us(us as i64)
     }
 
+    /// What time it is, as a `Date` header tells it (RFC 9110, 5.6.7).
+    #[must_use]
+    pub fn http_date(&self) -> http::HeaderValue {
+        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let now = self.now();
+        let stamp = super::sigv4::amz_date(now);
+        let number = |at: std::ops::Range<usize>| stamp[at].parse().unwrap_or(1_usize);
+        let day = DAYS[usize::try_from(now.ms().div_euclid(86_400_000)).unwrap_or(0) % 7];
+        let month = MONTHS[(number(4..6) + 11) % 12];
+        let (date, year) = (&stamp[6..8], &stamp[..4]);
+        let time = format!("{}:{}:{}", &stamp[9..11], &stamp[11..13], &stamp[13..15]);
+        let text = format!("{day}, {date} {month} {year} {time} GMT");
+        http::HeaderValue::try_from(text).unwrap_or(http::HeaderValue::from_static(""))
+    }
+
     /// Waits, in real time, until the emulated time is `until`.
     pub async fn wait(&self, until: Time) {
         let us = (until - self.now()).us().max(0) as f64 / self.speed;

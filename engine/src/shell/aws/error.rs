@@ -138,13 +138,15 @@ impl AwsError {
         }
     }
 
-    fn what(&self) -> String {
+    /// What happened, without the advice.
+    pub(crate) fn what(&self) -> String {
         let status = self.status.map(|s| format!("status {s}"));
         let message = (!self.message.is_empty()).then(|| self.message.clone());
         [status, self.code.clone(), message].into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 
-    fn advice(&self) -> &'static str {
+    /// What to do.
+    pub(crate) fn advice(&self) -> &'static str {
         match self.kind {
             AwsErrorKind::NoCredentials => "give the process a role, a profile or AWS_ACCESS_KEY_ID",
             AwsErrorKind::NotAuthenticated => "check the credentials and this machine's clock",

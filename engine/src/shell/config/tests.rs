@@ -5,8 +5,12 @@ use std::io::Write;
 use serde::Deserialize;
 
 use super::*;
+use crate::shell::aws::AwsOptions;
 use crate::shell::forward::ForwardOptions;
+use crate::shell::kinesis::KinesisOptions;
 use crate::shell::log::LogOptions;
+use crate::shell::salesforce::{SalesforceOptions, TokenUse};
+use crate::shell::transcribe::{RawSessionOptions, TranscribeOptions};
 
 const EXAMPLE: &str = include_str!("../../../../deploy/kvscribe.toml");
 
@@ -15,8 +19,8 @@ const EXAMPLE: &str = include_str!("../../../../deploy/kvscribe.toml");
 #[serde(default, deny_unknown_fields)]
 struct Probe {
     org_id: String,
-    endpoint_url: Option<String>,
-    call_center_api_name: Option<String>,
+    endpoint_base: Option<String>,
+    call_center: Option<String>,
     timeout_ms: u32,
     ratio: f64,
     compress: Option<bool>,
@@ -46,7 +50,7 @@ fn probe(text: &str, environment: &[(&str, &str)], set: &[&str]) -> Result<Probe
 
 #[test]
 fn each_layer_wins_over_those_before_it() {
-    let text = "[salesforce]\norg_id = 'file'\ntimeout_ms = 1\nratio = 1\nendpoint_url = 'file'";
+    let text = "[salesforce]\norg_id = 'file'\ntimeout_ms = 1\nratio = 1\nendpoint_base = 'file'";
     let environment = [
         ("SALESFORCE_ORG_ID", "reference"),
         ("SCRT_ENDPOINT_BASE", "reference"),
@@ -57,7 +61,7 @@ fn each_layer_wins_over_those_before_it() {
     ];
     let read = probe(text, &environment, &["salesforce.timeout_ms=3"]).unwrap();
     assert_eq!((read.org_id.as_str(), read.timeout_ms), ("ours", 3));
-    assert_eq!((read.endpoint_url.as_deref(), read.ratio), (Some("reference"), 1.0));
+    assert_eq!((read.endpoint_base.as_deref(), read.ratio), (Some("reference"), 1.0));
     assert_eq!(read.compress, None, "an empty variable is not set");
 }
 
@@ -73,7 +77,7 @@ fn the_file_may_be_named_by_the_environment() {
 fn text_of_environment_and_flags_is_whatever_the_option_is() {
     let set = [
         "salesforce.org_id=123",
-        "salesforce.endpoint_url=true",
+        "salesforce.endpoint_base=true",
         "salesforce.compress=True",
         "salesforce.ratio=1.5",
         "salesforce.names=a, 7",
@@ -81,7 +85,7 @@ fn text_of_environment_and_flags_is_whatever_the_option_is() {
     ];
     let read = probe("[salesforce.headers]\ny = 'two'", &[("KVSCRIBE_SALESFORCE_HEADERS__Z", "3")], &set);
     let read = read.unwrap();
-    assert_eq!((read.org_id.as_str(), read.endpoint_url.as_deref()), ("123", Some("true")));
+    assert_eq!((read.org_id.as_str(), read.endpoint_base.as_deref()), ("123", Some("true")));
     assert_eq!((read.compress, read.ratio), (Some(true), 1.5));
     assert_eq!(read.names, ["a", "7"]);
     let headers: Vec<_> = read.headers.iter().map(|(k, v)| format!("{k}:{v}")).collect();
@@ -202,37 +206,103 @@ fn uncommented() -> String {
 
 #[test]
 fn the_example_parses_as_it_stands_and_states_the_defaults() {
+    fn states_the_defaults<T>(config: &Config, name: &str)
+    where
+        T: serde::de::DeserializeOwned + Default + PartialEq + std::fmt::Debug,
+    {
+        assert_eq!(config.section::<T>(name).unwrap(), T::default(), "[{name}]");
+    }
     let config = load(EXAMPLE, &[], &[]).unwrap();
-    assert_eq!(config.section::<CallOptions>("call").unwrap(), CallOptions::default());
-    assert_eq!(config.section::<WorkerOptions>("worker").unwrap(), WorkerOptions::default());
-    assert_eq!(config.section::<LogOptions>("log").unwrap(), LogOptions::default());
-    assert_eq!(config.section::<ForwardOptions>("forward").unwrap(), ForwardOptions::default());
+    states_the_defaults::<AwsOptions>(&config, "aws");
+    states_the_defaults::<CallOptions>(&config, "call");
+    states_the_defaults::<ForwardOptions>(&config, "forward");
+    states_the_defaults::<KinesisOptions>(&config, "kinesis");
+    states_the_defaults::<LiveOptions>(&config, "live");
+    states_the_defaults::<LogOptions>(&config, "log");
+    states_the_defaults::<SalesforceOptions>(&config, "salesforce");
+    states_the_defaults::<RawSessionOptions>(&config, "session");
+    states_the_defaults::<TranscribeOptions>(&config, "transcribe");
+    states_the_defaults::<WorkerOptions>(&config, "worker");
 }
 
 #[test]
 fn the_example_has_every_option_and_no_other() {
     let document: toml::Table = toml::from_str(&uncommented()).unwrap();
     let config = load(&uncommented(), &[], &[]).unwrap();
-    config.section::<CallOptions>("call").unwrap();
-    config.section::<WorkerOptions>("worker").unwrap();
-    config.section::<LogOptions>("log").unwrap();
-    config.section::<ForwardOptions>("forward").unwrap();
-    for (section, known) in [
-        ("call", known::<CallOptions>()),
-        ("worker", known::<WorkerOptions>()),
-        ("log", known::<LogOptions>()),
-        ("forward", known::<ForwardOptions>()),
-    ] {
+    let sections = [
+        ("aws", known::<AwsOptions>(&config, "aws")),
+        ("call", known::<CallOptions>(&config, "call")),
+        ("forward", known::<ForwardOptions>(&config, "forward")),
+        ("kinesis", known::<KinesisOptions>(&config, "kinesis")),
+        ("live", known::<LiveOptions>(&config, "live")),
+        ("log", known::<LogOptions>(&config, "log")),
+        ("salesforce", known::<SalesforceOptions>(&config, "salesforce")),
+        ("session", known::<RawSessionOptions>(&config, "session")),
+        ("transcribe", known::<TranscribeOptions>(&config, "transcribe")),
+        ("worker", known::<WorkerOptions>(&config, "worker")),
+    ];
+    for (section, mut known) in sections {
+        // A payload's spelling of an option is not the file's.
+        known.retain(|key| !key.contains(|c: char| c.is_ascii_uppercase()) && *key != "type");
         let mut there: Vec<&str> = document[section].as_table().unwrap().keys().map(String::as_str).collect();
-        let mut known = known.to_vec();
         there.sort_unstable();
         known.sort_unstable();
+        known.dedup();
         assert_eq!(there, known, "[{section}]");
     }
 }
 
+#[test]
+fn every_section_is_reached_from_the_environment() {
+    let environment = [
+        ("TRANSCRIBE_REGION", "eu-west-1"),
+        ("CALL_CENTER_API_NAME", "ACME"),
+        ("SCRT_ENDPOINT_BASE", "https://acme.example/telephony/v1"),
+        ("KVSCRIBE_AWS_DESCRIBE_CONTACT_PER_S", "0.5"),
+        ("KVSCRIBE_CALL_LIMIT_ATTRIBUTE", "limit"),
+        ("KVSCRIBE_KINESIS_OPEN_TIMEOUT_MS", "5"),
+        ("KVSCRIBE_LIVE_START_WITH", "EARLIEST"),
+        ("KVSCRIBE_LOG_LEVEL", "debug"),
+        ("KVSCRIBE_SALESFORCE_TOKEN", "per_request"),
+        ("KVSCRIBE_SALESFORCE_PRIVATE_KEY", "-----BEGIN"),
+        ("KVSCRIBE_SESSION_IDENTIFY_LANGUAGE", "true"),
+        ("KVSCRIBE_SESSION_LANGUAGE_OPTIONS", "en-GB,de-DE"),
+        ("KVSCRIBE_SESSION_SESSION_RESUME_WINDOW", "5"),
+        ("KVSCRIBE_TRANSCRIBE_QUEUE_MS", "7"),
+        ("KVSCRIBE_WORKER_MAX_CALLS", "8"),
+    ];
+    let config = load("", &environment, &[]).unwrap();
+    let aws: AwsOptions = config.section("aws").unwrap();
+    assert_eq!(aws.describe_contact_per_s, 0.5);
+    let call: CallOptions = config.section("call").unwrap();
+    assert_eq!(call.limit_attribute, "limit");
+    let kinesis: KinesisOptions = config.section("kinesis").unwrap();
+    assert_eq!(kinesis.open_timeout_ms, 5);
+    let live: LiveOptions = config.section("live").unwrap();
+    assert_eq!(live.start_with, crate::call::StartSelector::Earliest);
+    assert_ne!(config.section::<LogOptions>("log").unwrap(), LogOptions::default());
+    let salesforce: SalesforceOptions = config.section("salesforce").unwrap();
+    assert_eq!(salesforce.token, TokenUse::PerRequest);
+    assert_eq!(salesforce.call_center.as_deref(), Some("ACME"));
+    assert_eq!(salesforce.endpoint_base.as_deref(), Some("https://acme.example/telephony/v1"));
+    assert_eq!(salesforce.private_key.unwrap().reveal(), "-----BEGIN");
+    let session: RawSessionOptions = config.section("session").unwrap();
+    assert_eq!(session.identify_language.as_deref(), Some("true"));
+    assert_eq!(session.language_options.as_deref(), Some("en-GB,de-DE"));
+    assert_eq!(session.session_resume_window.as_deref(), Some("5"));
+    let transcribe: TranscribeOptions = config.section("transcribe").unwrap();
+    assert_eq!((transcribe.region.as_deref(), transcribe.queue_ms), (Some("eu-west-1"), 7));
+    assert_eq!(config.section::<WorkerOptions>("worker").unwrap().max_calls, 8);
+}
+
+/// The keys of an option struct, as its own reader lists them; its section can be read.
+fn known<T: serde::de::DeserializeOwned>(config: &Config, section: &str) -> Vec<&'static str> {
+    config.section::<T>(section).unwrap();
+    fields::<T>().to_vec()
+}
+
 /// The keys of an option struct, as its own reader lists them.
-fn known<T: serde::de::DeserializeOwned>() -> &'static [&'static str] {
+fn fields<T: serde::de::DeserializeOwned>() -> &'static [&'static str] {
     struct Ask<'a>(&'a mut &'static [&'static str]);
     impl<'de> serde::Deserializer<'de> for Ask<'_> {
         type Error = serde::de::value::Error;

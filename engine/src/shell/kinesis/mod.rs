@@ -84,13 +84,7 @@ impl Kinesis {
         let target = Target::new(request);
         let within = Duration::from_millis(self.inner.options.open_timeout_ms);
         let opened = Box::pin(tokio::time::timeout(within, self.inner.connect(request, &target))).await;
-        let opened = opened.unwrap_or_else(|_| {
-            let message = format!(
-                "{target} did not answer within {} ms; check the network, or raise open_timeout_ms",
-                self.inner.options.open_timeout_ms
-            );
-            Err(MediaError::new(MediaCause::Connection, MediaAction::Retry, message))
-        });
+        let opened = opened.unwrap_or_else(|_| Err(self.inner.too_late(&target)));
         if let Err(error) = &opened
             && matches!(error.cause, MediaCause::Endpoint | MediaCause::Connection)
         {
@@ -100,7 +94,35 @@ impl Kinesis {
     }
 }
 
+impl Kinesis {
+    /// Where the stream's media is read: the configured address, or what the service names. Asks afresh, and
+    /// reads nothing.
+    ///
+    /// # Errors
+    /// As [`Kinesis::open`].
+    pub async fn data_endpoint(&self, stream: &str) -> Result<String, MediaError> {
+        let request = MediaRequest::new(0, stream, MediaFrom::Now);
+        self.inner.endpoints.forget(stream);
+        let within = Duration::from_millis(self.inner.options.open_timeout_ms);
+        let target = Target::new(&request);
+        let asked = Box::pin(tokio::time::timeout(within, self.inner.endpoint(&request, &target))).await;
+        match asked {
+            Ok(answer) => answer.map_err(|refused| refused.error),
+            Err(_) => Err(self.inner.too_late(&target)),
+        }
+    }
+}
+
 impl Inner {
+    /// Nothing came in time.
+    fn too_late(&self, target: &Target) -> MediaError {
+        let message = format!(
+            "{target} did not answer within {} ms; check the network, or raise open_timeout_ms",
+            self.options.open_timeout_ms
+        );
+        MediaError::new(MediaCause::Connection, MediaAction::Retry, message)
+    }
+
     /// Connects; a second time where the token had expired, since the credentials may have been renewed.
     async fn connect(&self, request: &MediaRequest, target: &Target) -> Result<MediaBody, MediaError> {
         match self.attempt(request, target).await {

@@ -85,6 +85,12 @@ impl Salesforce {
         Ok(Self { http, endpoint_base, provider, tokens, under_way, max_response_bytes })
     }
 
+    /// Id of the organisation in whose name tokens are signed.
+    #[must_use]
+    pub fn org_id(&self) -> &str {
+        self.tokens.issuer()
+    }
+
     /// Posts one message and says what became of it. Waits for its turn where too many posts are under way. A
     /// token that is not taken is replaced once; nothing else is tried again. Where no answer came the message
     /// may have been taken all the same: post it again under the same id. Source: Service Cloud Voice, "Create

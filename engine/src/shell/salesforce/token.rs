@@ -54,6 +54,11 @@ impl Tokens {
         Self { issuer, subject, audience, lifetime_s, key, token_use, held }
     }
 
+    /// The tokens' `iss`.
+    pub(super) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     /// The token for a request that goes out now.
     pub(super) fn get(&self, now: Time) -> Result<Arc<str>, String> {
         if self.token_use == TokenUse::PerRequest {

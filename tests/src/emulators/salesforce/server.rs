@@ -123,7 +123,8 @@ impl Service for Desk {
             more
         });
         match answer {
-            Answer::Reply { response, after } => {
+            Answer::Reply { mut response, after } => {
+                response.headers_mut().insert(http::header::DATE, self.clock.http_date());
                 self.clock.wait(now + after).await;
                 Ok(response.map(Outgoing::whole))
             }
