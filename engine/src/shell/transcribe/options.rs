@@ -28,7 +28,8 @@ pub struct TranscribeOptions {
     pub stall_timeout_ms: u64,
     /// Speech-like audio without any event that is needed before a session can count as stalled, milliseconds.
     /// Default 3,000. The service says nothing during silence, and nothing during hold music or a ringing
-    /// tone: only loud audio that rises and falls as syllables do is counted.
+    /// tone: only loud audio that rises and falls as syllables do is counted, on each channel by itself. A
+    /// pause as long as `stall_timeout_ms` begins the count anew.
     pub stall_speech_ms: u64,
     /// Time for the last results after the end of the audio, milliseconds. Default 30,000.
     pub drain_timeout_ms: u64,

@@ -79,17 +79,20 @@ impl Session {
         if !(8_000..=48_000).contains(&self.spec.rate_hz) {
             return Err(error::rate(self.spec.rate_hz).into());
         }
+        let rate_hz = self.options.sent_rate_hz(self.spec.rate_hz);
+        let input = input.at_rate(&self.spec, rate_hz).map_err(|e| error::resampling(&e))?;
         let place = tokio::select! {
             place = self.connections.place() => place,
             () = self.events.closed() => return Err(Failure::Unheard),
         };
+        let place = Tenancy { place, flow: &self.flow };
         let ready = SessionEvent::Ready { session: self.spec.id, capabilities: self.capabilities() };
         self.say(ready).await?;
-        let served = self.talk(&place, input).await;
+        let served = self.talk(&place.place, input).await;
         if let Err(Failure::Lost(error)) = &served
-            && matches!(error.cause, RecogniserCause::Connection | RecogniserCause::Stalled)
+            && is_the_peers_fault(error.cause)
         {
-            place.distrust();
+            place.place.distrust();
         }
         served
     }
@@ -105,7 +108,7 @@ impl Session {
         let within = Duration::from_millis(self.limits.open_timeout_ms);
         let opened = timeout(within, Box::pin(request.open(input))).await;
         let mut opened = opened.map_err(|_| error::not_opened(&self.limits))??;
-        self.flow.answered();
+        self.flow.opened();
         self.listen(&mut opened).await
     }
 
@@ -142,18 +145,16 @@ impl Session {
         Duration::from_millis(shortest / 8).clamp(Duration::from_millis(5), Duration::from_secs(1))
     }
 
-    /// Nothing came for a moment: is that too long? `ended` is when the audio was last known to have ended
-    /// with nothing behind it.
+    /// Nothing came for a moment: is that too long? `ended` is when the audio was last known to have no more
+    /// behind it and nothing had come; a socket that does not take the last of it is waited for no longer.
     fn watch(&self, ended: &mut Option<Instant>) -> Result<(), RecogniserError> {
         let limits = &self.limits;
-        if self.flow.has_ended() {
+        if self.flow.is_ending() {
             let since = ended.get_or_insert_with(Instant::now);
             let drained = since.elapsed() < Duration::from_millis(limits.drain_timeout_ms);
             return if drained { Ok(()) } else { Err(error::not_drained(limits)) };
         }
-        let speech = Duration::from_millis(limits.stall_speech_ms);
-        let wait = Duration::from_millis(limits.stall_timeout_ms);
-        if limits.stall_timeout_ms > 0 && self.flow.is_stalled(speech, wait) {
+        if self.flow.is_stalled() {
             return Err(error::stalled(limits));
         }
         Ok(())
@@ -170,6 +171,30 @@ impl Session {
         };
         Capabilities::new(name, true, WordTimes::Measured { error_ms: WORD_ERROR_MS }, true)
     }
+}
+
+/// The session's place. Where the session is given up because its socket takes no more audio, nobody else shall
+/// have the connection.
+struct Tenancy<'a> {
+    place: Place,
+    flow: &'a Flow,
+}
+
+impl Drop for Tenancy<'_> {
+    fn drop(&mut self) {
+        if self.flow.is_full() {
+            self.place.distrust();
+        }
+    }
+}
+
+/// Another connection may lead to a healthier host.
+fn is_the_peers_fault(cause: RecogniserCause) -> bool {
+    use RecogniserCause as Cause;
+    matches!(
+        cause,
+        Cause::Connection | Cause::Stalled | Cause::EndedEarly | Cause::Internal | Cause::Unavailable
+    )
 }
 
 /// A random UUID: two sessions with one id end each other with a conflict.
