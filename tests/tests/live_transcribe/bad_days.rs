@@ -36,7 +36,10 @@ async fn lost(transcriber: &Transcriber) -> engine::recogniser::RecogniserError 
 #[tokio::test]
 async fn every_exception_before_the_stream() {
     let server = server().await;
-    let transcriber = transcriber(&server, &limits(&server));
+    // The place of a session that was lost is free at once.
+    let mut limits = limits(&server);
+    limits.max_sessions = 1;
+    let transcriber = transcriber(&server, &limits);
     let denied = Exception { name: "AccessDeniedException", ..Exception::signature("no") };
     let expired = Exception { name: "ExpiredTokenException", ..Exception::signature("no") };
     let novelty = Exception { name: "NoveltyException", status: 500, message: "?".to_owned() };
@@ -60,7 +63,10 @@ async fn every_exception_before_the_stream() {
 #[tokio::test]
 async fn every_exception_during_the_stream() {
     let server = server().await;
-    let transcriber = transcriber(&server, &limits(&server));
+    // The place of a session that was lost is free at once.
+    let mut limits = limits(&server);
+    limits.max_sessions = 1;
+    let transcriber = transcriber(&server, &limits);
     let novelty = Exception { name: "NoveltyException", status: 500, message: "?".to_owned() };
     let mut table = table();
     table.push((novelty, RecogniserCause::Internal, Action::Retry));

@@ -20,6 +20,7 @@ async fn both_channels_are_told_apart_over_tls_and_in_plain_text() {
         let (segments, end) = talk.play(&conversation(), Channels::Both).await;
         assert_eq!(end, Ok(()));
         assert_same(&finals(&segments), &truth(&conversation()));
+        assert!(!format!("{segments:?}").contains("hello"), "no word reaches a log");
         let partials: Vec<_> = segments.iter().filter(|s| !s.is_final).collect();
         assert!(!partials.is_empty(), "partial results are told too");
         assert!(segments.iter().filter(|s| s.is_final).all(|s| s.words[0].confidence == Some(0.99)));

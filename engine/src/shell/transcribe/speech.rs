@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     const SPEECH: Duration = Duration::from_secs(3);
-    const WAIT: Duration = Duration::from_secs(15);
+    const WAIT: Duration = Duration::from_secs(7);
 
     /// Ten seconds of mono audio at 8 kHz, an amplitude for each millisecond, on a tone of 500 Hz.
     fn audio(amplitude: impl Fn(usize) -> f64) -> Vec<u8> {
