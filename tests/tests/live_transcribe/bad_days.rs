@@ -207,26 +207,6 @@ async fn fifteen_seconds_without_audio_end_the_session_and_the_next_is_good() {
 }
 
 #[tokio::test]
-async fn a_connection_that_takes_no_audio_is_not_used_again() {
-    let mut server = server().await;
-    let mut limits = limits(&server);
-    // No ping finds it out, and no session would outlast a wait for the stream.
-    (limits.queue_ms, limits.ping_interval_ms, limits.open_timeout_ms) = (4000, 60_000, 60_000);
-    let transcriber = transcriber(&server, &limits);
-    let talk = Talk::open(&transcriber, Channels::Both, "{}").await;
-    talk.feed(&chunks(&Script::new(), 1000, Channels::Both));
-    until(|| server.state().records().first().is_some_and(|r| r.duration() == Span::from_s(1))).await;
-    server.server().freeze().await;
-    let chunk = chunks(&Script::new(), 100, Channels::Both).remove(0);
-    // The socket takes what it has room for; then the queue fills.
-    until(|| talk.handle.audio(chunk.clone()).is_err()).await;
-    drop(talk);
-    server.server().serve().await;
-    let mut talk = Talk::open(&transcriber, Channels::Both, "{}").await;
-    assert_eq!(talk.play(&conversation(), Channels::Both).await.1, Ok(()));
-}
-
-#[tokio::test]
 async fn audio_that_cannot_leave_does_not_keep_the_end_waiting() {
     let mut server = server().await;
     let mut limits = limits(&server);

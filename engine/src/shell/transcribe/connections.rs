@@ -67,6 +67,12 @@ impl Connections {
         Place { connections: Arc::clone(self), client, number, _permit: permit }
     }
 
+    /// Connections that sessions to come may use.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.lock().connections.len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

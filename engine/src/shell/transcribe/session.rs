@@ -204,3 +204,31 @@ fn session_id() -> String {
     let _ = aws_lc_rs::rand::fill(&mut bytes);
     uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::audio;
+    use super::*;
+    use crate::recogniser::{AudioChunk, Channels};
+    use crate::shell::connector::Trust;
+    use crate::time::Time;
+
+    #[tokio::test]
+    async fn a_connection_that_takes_no_audio_is_not_used_again_and_another_is() {
+        let options =
+            TranscribeOptions { queue_ms: 100, starts_per_second: 0, ..TranscribeOptions::default() };
+        let connections = Connections::new(Trust::new(None).expect("no extra certificate"), &options);
+        for (chunks, left) in [(1, 1), (2, 0)] {
+            let (queue, _input, flow, _stop) =
+                audio::queue(&SessionSpec::new(1, 8000, Channels::Both), &options);
+            let tenancy = Tenancy { place: connections.place().await, flow: &flow };
+            for n in 0..chunks {
+                let pcm = vec![0; 3200].into();
+                let chunk = AudioChunk::new(1, 0, Time::from_ms(0), 8000, Channels::Both, pcm);
+                assert_eq!(queue.push(chunk).is_ok(), n == 0);
+            }
+            drop(tenancy);
+            assert_eq!(connections.count(), left, "{chunks} chunks of 100 ms");
+        }
+    }
+}
