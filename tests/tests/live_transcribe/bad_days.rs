@@ -1,5 +1,7 @@
 //! Every exception before and during the stream, stalls, frozen peers, ends that come early.
 
+use aws_credential_types::provider::future::ProvideCredentials as ProvideFuture;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use engine::recogniser::{Action, Channels, RecogniserCause};
 use engine::shell::transcribe::Transcriber;
 use engine::time::Span;
@@ -34,11 +36,19 @@ async fn lost(transcriber: &Transcriber) -> engine::recogniser::RecogniserError 
 #[tokio::test]
 async fn every_exception_before_the_stream() {
     let server = server().await;
-    let transcriber = transcriber(&server, &limits(&server));
+    // The place of a session that was lost is free at once.
+    let mut limits = limits(&server);
+    limits.max_sessions = 1;
+    let transcriber = transcriber(&server, &limits);
     let denied = Exception { name: "AccessDeniedException", ..Exception::signature("no") };
     let expired = Exception { name: "ExpiredTokenException", ..Exception::signature("no") };
     let novelty = Exception { name: "NoveltyException", status: 500, message: "?".to_owned() };
+    let throttled =
+        Exception { name: "ThrottlingException", status: 400, message: "Rate exceeded".to_owned() };
+    let timeout = Exception { name: "RequestTimeout", status: 408, message: "late".to_owned() };
     let mut table = table();
+    table.push((throttled, RecogniserCause::Limit, Action::Retry));
+    table.push((timeout, RecogniserCause::Unavailable, Action::Retry));
     table.push((denied, RecogniserCause::NotAuthorised, Action::Fatal));
     table.push((expired, RecogniserCause::NotAuthorised, Action::Retry));
     table.push((novelty, RecogniserCause::Internal, Action::Retry));
@@ -53,7 +63,10 @@ async fn every_exception_before_the_stream() {
 #[tokio::test]
 async fn every_exception_during_the_stream() {
     let server = server().await;
-    let transcriber = transcriber(&server, &limits(&server));
+    // The place of a session that was lost is free at once.
+    let mut limits = limits(&server);
+    limits.max_sessions = 1;
+    let transcriber = transcriber(&server, &limits);
     let novelty = Exception { name: "NoveltyException", status: 500, message: "?".to_owned() };
     let mut table = table();
     table.push((novelty, RecogniserCause::Internal, Action::Retry));
@@ -191,6 +204,51 @@ async fn fifteen_seconds_without_audio_end_the_session_and_the_next_is_good() {
     assert_eq!((error.cause, error.action), (RecogniserCause::NoAudio, Action::Retry), "{error}");
     let mut talk = Talk::open(&transcriber, Channels::Both, "{}").await;
     assert_eq!(talk.play(&conversation(), Channels::Both).await.1, Ok(()));
+}
+
+#[tokio::test]
+async fn audio_that_cannot_leave_does_not_keep_the_end_waiting() {
+    let mut server = server().await;
+    let mut limits = limits(&server);
+    (limits.queue_ms, limits.ping_interval_ms, limits.drain_timeout_ms) = (1000, 60_000, 200);
+    let transcriber = transcriber(&server, &limits);
+    let mut talk = Talk::open(&transcriber, Channels::Both, "{}").await;
+    let chunk = chunks(&Script::new(), 100, Channels::Both).remove(0);
+    talk.feed(std::slice::from_ref(&chunk));
+    until(|| server.state().records().first().is_some_and(|r| !r.audio.is_empty())).await;
+    server.server().freeze().await;
+    until(|| talk.handle.audio(chunk.clone()).is_err()).await;
+    talk.handle.end();
+    let error = talk.rest().await.1.unwrap_err();
+    assert_eq!((error.cause, error.action), (RecogniserCause::Stalled, Action::Retry), "{error}");
+}
+
+/// Credentials whose source has a defect.
+#[derive(Debug)]
+struct Defect;
+
+impl ProvideCredentials for Defect {
+    fn provide_credentials<'a>(&'a self) -> ProvideFuture<'a>
+    where
+        Self: 'a,
+    {
+        ProvideFuture::new(async { panic!("a defect, on purpose") })
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_a_session_is_a_loss_and_frees_its_place() {
+    let server = server().await;
+    let mut limits = limits(&server);
+    limits.max_sessions = 1;
+    let sdk = sdk("any").into_builder();
+    let sdk = sdk.credentials_provider(SharedCredentialsProvider::new(Defect)).build();
+    let transcriber = Transcriber::new(&sdk, server.ca_pem().map(str::as_bytes), &limits).unwrap();
+    for _ in 0..2 {
+        let error = lost(&transcriber).await;
+        assert_eq!((error.cause, error.action), (RecogniserCause::Internal, Action::Retry));
+        assert!(!error.message.contains("on purpose"), "a panic may say anything: {error}");
+    }
 }
 
 #[tokio::test]

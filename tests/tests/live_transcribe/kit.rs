@@ -95,9 +95,11 @@ fn chunks_of(pcm: &Pcm, channels: Channels) -> Vec<AudioChunk> {
         Party::Agent => &pcm.agent,
     };
     let tracks: Vec<&Vec<i16>> = channels.parties().iter().map(track).collect();
-    let samples: Vec<Vec<u8>> = (0..tracks[0].len())
-        .map(|at| tracks.iter().flat_map(|track| track[at].to_le_bytes()).collect())
-        .collect();
+    // A party grows where its words reach beyond the asked length, and the other one is silent there.
+    let longest = tracks.iter().map(|track| track.len()).max().unwrap_or(0);
+    let sample = |track: &[i16], at: usize| track.get(at).copied().unwrap_or(0).to_le_bytes();
+    let samples: Vec<Vec<u8>> =
+        (0..longest).map(|at| tracks.iter().flat_map(|track| sample(track, at)).collect()).collect();
     let chunk = |(n, samples): (usize, &[Vec<u8>])| {
         let start = Time::from_ms(n as i64 * 100);
         AudioChunk::new(SESSION, (n * CHUNK) as u64, start, 8000, channels, Bytes::from(samples.concat()))

@@ -20,6 +20,7 @@ async fn both_channels_are_told_apart_over_tls_and_in_plain_text() {
         let (segments, end) = talk.play(&conversation(), Channels::Both).await;
         assert_eq!(end, Ok(()));
         assert_same(&finals(&segments), &truth(&conversation()));
+        assert!(!format!("{segments:?}").contains("hello"), "no word reaches a log");
         let partials: Vec<_> = segments.iter().filter(|s| !s.is_final).collect();
         assert!(!partials.is_empty(), "partial results are told too");
         assert!(segments.iter().filter(|s| s.is_final).all(|s| s.words[0].confidence == Some(0.99)));
@@ -47,6 +48,26 @@ async fn one_party_alone_is_a_mono_session() {
         assert_same(&finals(&segments), &own);
     }
     assert!(server.state().records().iter().all(|r| r.request.channels == 1));
+}
+
+#[tokio::test]
+async fn medical_hears_telephone_audio_at_the_rate_it_takes_and_at_the_same_times() {
+    let server = server().await;
+    let transcriber = transcriber(&server, &limits(&server));
+    for channels in [Channels::Both, Channels::Only(Party::Agent)] {
+        let mut talk = Talk::open(&transcriber, channels, r#"{"engine": "medical"}"#).await;
+        let (segments, end) = talk.play(&conversation(), channels).await;
+        assert_eq!(end, Ok(()));
+        let own: Vec<_> =
+            truth(&conversation()).into_iter().filter(|t| channels.parties().contains(&t.0)).collect();
+        assert_same(&finals(&segments), &own);
+        let state = server.state();
+        let record = *state.records().last().unwrap();
+        assert_eq!((record.request.rate_hz, record.request.channels), (16_000, channels.parties().len()));
+        assert_eq!(record.duration(), Span::from_s(4), "to the last sample");
+        let chunk = 3200 * record.request.channels;
+        assert!(record.audio.iter().all(|(_, bytes)| *bytes == chunk), "chunks of 100 ms stay so");
+    }
 }
 
 #[tokio::test]

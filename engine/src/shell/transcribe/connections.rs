@@ -18,8 +18,9 @@ pub(super) struct Connections {
     trust: Trust,
     options: TranscribeOptions,
     places: Arc<Semaphore>,
-    /// When the next session may begin.
-    next_start: Mutex<Option<Instant>>,
+    /// When the last session began. Whoever waits for his turn holds it, so that turns come in the order in
+    /// which they were asked for and nobody who gives up takes one.
+    last_start: tokio::sync::Mutex<Option<Instant>>,
     open: Mutex<Open>,
 }
 
@@ -45,7 +46,7 @@ impl Connections {
             trust,
             options: options.clone(),
             places: Arc::new(Semaphore::new(most)),
-            next_start: Mutex::new(None),
+            last_start: tokio::sync::Mutex::new(None),
             open: Mutex::new(Open::default()),
         })
     }
@@ -56,16 +57,20 @@ impl Connections {
         let permit = Arc::clone(&self.places).acquire_owned().await.ok();
         if self.options.starts_per_second > 0 {
             let apart = Duration::from_secs(1) / self.options.starts_per_second;
-            let start = {
-                let mut next = self.next_start.lock().unwrap_or_else(PoisonError::into_inner);
-                let start = next.unwrap_or_else(Instant::now).max(Instant::now());
-                *next = Some(start + apart);
-                start
-            };
-            tokio::time::sleep_until(start).await;
+            let mut last = self.last_start.lock().await;
+            if let Some(last) = *last {
+                tokio::time::sleep_until(last + apart).await;
+            }
+            *last = Some(Instant::now());
         }
         let (client, number) = self.lease();
         Place { connections: Arc::clone(self), client, number, _permit: permit }
+    }
+
+    /// Connections that sessions to come may use.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.lock().connections.len()
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -141,6 +146,23 @@ mod tests {
             drop(connections.place().await);
             assert!(start.elapsed() >= n * Duration::from_millis(20), "session {n}");
         }
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_waiting_takes_no_turn_and_nobody_overtakes() {
+        let options = TranscribeOptions { starts_per_second: 10, ..TranscribeOptions::default() };
+        let connections = connections(&options);
+        let start = Instant::now();
+        drop(connections.place().await);
+        for _ in 0..20 {
+            let given_up = tokio::time::timeout(Duration::from_millis(1), connections.place()).await;
+            drop(given_up);
+        }
+        let first = async { (drop(connections.place().await), Instant::now()).1 };
+        let second = async { (drop(connections.place().await), Instant::now()).1 };
+        let (first, second) = tokio::join!(first, second);
+        assert!(first - start < Duration::from_millis(1500), "twenty who gave up cost two seconds");
+        assert!(second > first);
     }
 
     #[tokio::test]

@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::options::TranscribeOptions;
+use crate::audio::resample::ResampleError;
 use crate::recogniser::{Action, RecogniserCause, RecogniserError};
 use crate::shell::connector::{explain, has_no_credentials};
 
@@ -72,6 +73,8 @@ where
         (Exception::Unknown, status) if code.starts_with("ExpiredToken") || code == "RequestExpired" => {
             refused_access(code, &format!("({status}) {said}"))
         }
+        (Exception::Unknown, _) if is_throttling(code) => meaning(Exception::LimitExceeded, said),
+        (Exception::Unknown, 408) => meaning(Exception::ServiceUnavailable, said),
         (Exception::Unknown, 429) => meaning(Exception::LimitExceeded, said),
         (Exception::Unknown, 503) => meaning(Exception::ServiceUnavailable, said),
         (Exception::Unknown, status @ 400..500) => RecogniserError::new(
@@ -81,6 +84,19 @@ where
         ),
         (exception, _) => meaning(exception, said),
     }
+}
+
+/// The gateway's own words for too many requests, with status 400 as a rule. Source: common errors of AWS
+/// services.
+fn is_throttling(code: &str) -> bool {
+    matches!(
+        code,
+        "ThrottlingException"
+            | "Throttling"
+            | "ThrottledException"
+            | "RequestLimitExceeded"
+            | "TooManyRequestsException"
+    )
 }
 
 /// What the SDK says in the middle of a session.
@@ -188,6 +204,18 @@ pub(super) fn not_drained(options: &TranscribeOptions) -> RecogniserError {
 pub(super) fn ended_early() -> RecogniserError {
     let message = "Transcribe ended the stream before its audio had ended";
     RecogniserError::new(RecogniserCause::EndedEarly, Action::Retry, message)
+}
+
+/// Something in the session broke its own rules.
+pub(super) fn panicked() -> RecogniserError {
+    let message = "the session failed by a defect of this program; it is replaced, and please report it";
+    RecogniserError::new(RecogniserCause::Internal, Action::Retry, message)
+}
+
+/// The audio cannot be brought to the engine's rate.
+pub(super) fn resampling(error: &ResampleError) -> RecogniserError {
+    let message = format!("Transcribe needs another sampling rate: {error}");
+    RecogniserError::new(RecogniserCause::Refused, Action::Fatal, message)
 }
 
 /// The service takes 8 to 48 kHz.

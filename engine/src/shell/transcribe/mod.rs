@@ -5,13 +5,14 @@
 //! lost it says so once, with the cause and what to do; to replace it and to send audio again is the call's
 //! business. Words reach nobody but the events' receiver, and no log.
 //!
-//! The audio goes `SessionHandle` → `audio` (queue) → SDK → `connections`; what comes back goes `request` →
+//! The audio goes `SessionHandle` → `audio` (queue) → `rate` (Medical) → SDK → `connections`; what comes back goes `request` →
 //! `results` → events. `session` holds the watchdogs, `speech` tells a stalled service from a quiet call.
 
 mod audio;
 mod connections;
 mod error;
 mod options;
+mod rate;
 mod raw;
 mod request;
 mod results;
@@ -28,11 +29,12 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_transcribestreaming::{Client, config};
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
+use tracing::Instrument;
 
 use crate::recogniser::{AudioChunk, Capabilities, RecogniserError, RecogniserEvent, SessionSpec};
 use crate::shell::connector::{Trust, TrustError};
-use audio::AudioQueue;
+use audio::{AudioInput, AudioQueue};
 use connections::Connections;
 use session::Session;
 
@@ -109,7 +111,7 @@ impl Transcriber {
         options: Arc<SessionOptions>,
         events: mpsc::Sender<SessionEvent>,
     ) -> SessionHandle {
-        let (audio, input, flow, stop) = audio::queue(spec, self.options.queue_ms);
+        let (audio, input, flow, stop) = audio::queue(spec, &self.options);
         let session = Session {
             client: self.client.clone(),
             connections: Arc::clone(&self.connections),
@@ -120,8 +122,25 @@ impl Transcriber {
             flow,
             stop,
         };
-        let task = tokio::spawn(session.run(input)).abort_handle();
+        let task = tokio::spawn(guarded(session, input).in_current_span()).abort_handle();
         SessionHandle { audio, task }
+    }
+}
+
+/// Runs a session; a panic in it, or in a part of the SDK, is a loss like any other and harms no one else.
+async fn guarded(session: Session, input: AudioInput) {
+    let (id, events) = (session.spec.id, session.events.clone());
+    // Aborted with this task, since the set is dropped with it.
+    let mut task = JoinSet::new();
+    task.spawn(session.run(input).in_current_span());
+    if let Some(Err(failed)) = task.join_next().await
+        && failed.is_panic()
+    {
+        // The payload of the panic may hold anything, words too.
+        tracing::error!(session = id, "a recogniser session panicked");
+        let lost = SessionEvent::Lost { session: id, error: error::panicked() };
+        // Nobody listens: nobody needs to know.
+        let _ = events.send(lost).await;
     }
 }
 

@@ -24,11 +24,14 @@ pub struct TranscribeOptions {
     /// Time from the request, connecting included, to the head of its answer, milliseconds. Default 10,000.
     pub open_timeout_ms: u64,
     /// A session that says nothing for so long after speech reached it has stalled, milliseconds; 0: never.
-    /// Default 15,000. What counts as speech: see `stall_speech_ms`.
+    /// Default 7,000: partial results come within a second or two, and a call sends the last 10 s again that were
+    /// not answered, so that nothing said before the stall was noticed is lost. What counts as speech: see
+    /// `stall_speech_ms`.
     pub stall_timeout_ms: u64,
     /// Speech-like audio without any event that is needed before a session can count as stalled, milliseconds.
     /// Default 3,000. The service says nothing during silence, and nothing during hold music or a ringing
-    /// tone: only loud audio that rises and falls as syllables do is counted.
+    /// tone: only loud audio that rises and falls as syllables do is counted, on each channel by itself. A
+    /// pause as long as `stall_timeout_ms` begins the count anew.
     pub stall_speech_ms: u64,
     /// Time for the last results after the end of the audio, milliseconds. Default 30,000.
     pub drain_timeout_ms: u64,
@@ -51,7 +54,7 @@ impl Default for TranscribeOptions {
             streams_per_connection: 1,
             connect_timeout_ms: 3_000,
             open_timeout_ms: 10_000,
-            stall_timeout_ms: 15_000,
+            stall_timeout_ms: 7_000,
             stall_speech_ms: 3_000,
             drain_timeout_ms: 30_000,
             ping_interval_ms: 5_000,

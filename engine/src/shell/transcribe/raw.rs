@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Deserializer};
 
-/// Options of a call before they are checked; keys in camelCase, or as the fields are spelt here. Flags may be booleans or the strings `true`
-/// and `false`, numbers may be strings, lists are separated by commas: contact flows know only strings. An
-/// empty string is the same as nothing.
+/// Options of a call before they are checked; keys in camelCase, or as the fields are spelt here. Flags may be
+/// booleans or the strings `true` and `false`, numbers may be strings, lists are separated by commas: contact
+/// flows know only strings. An empty string is the same as nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]

@@ -43,7 +43,7 @@ impl Request<'_> {
     }
 
     fn rate_hz(&self) -> i32 {
-        i32::try_from(self.spec.rate_hz).unwrap_or(i32::MAX)
+        i32::try_from(self.options.sent_rate_hz(self.spec.rate_hz)).unwrap_or(i32::MAX)
     }
 
     /// (channel identification, number of channels), where there are two.

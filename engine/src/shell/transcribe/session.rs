@@ -79,17 +79,20 @@ impl Session {
         if !(8_000..=48_000).contains(&self.spec.rate_hz) {
             return Err(error::rate(self.spec.rate_hz).into());
         }
+        let rate_hz = self.options.sent_rate_hz(self.spec.rate_hz);
+        let input = input.at_rate(&self.spec, rate_hz).map_err(|e| error::resampling(&e))?;
         let place = tokio::select! {
             place = self.connections.place() => place,
             () = self.events.closed() => return Err(Failure::Unheard),
         };
+        let place = Tenancy { place, flow: &self.flow };
         let ready = SessionEvent::Ready { session: self.spec.id, capabilities: self.capabilities() };
         self.say(ready).await?;
-        let served = self.talk(&place, input).await;
+        let served = self.talk(&place.place, input).await;
         if let Err(Failure::Lost(error)) = &served
-            && matches!(error.cause, RecogniserCause::Connection | RecogniserCause::Stalled)
+            && is_the_peers_fault(error.cause)
         {
-            place.distrust();
+            place.place.distrust();
         }
         served
     }
@@ -105,7 +108,7 @@ impl Session {
         let within = Duration::from_millis(self.limits.open_timeout_ms);
         let opened = timeout(within, Box::pin(request.open(input))).await;
         let mut opened = opened.map_err(|_| error::not_opened(&self.limits))??;
-        self.flow.answered();
+        self.flow.opened();
         self.listen(&mut opened).await
     }
 
@@ -142,18 +145,16 @@ impl Session {
         Duration::from_millis(shortest / 8).clamp(Duration::from_millis(5), Duration::from_secs(1))
     }
 
-    /// Nothing came for a moment: is that too long? `ended` is when the audio was last known to have ended
-    /// with nothing behind it.
+    /// Nothing came for a moment: is that too long? `ended` is when the audio was last known to have no more
+    /// behind it and nothing had come; a socket that does not take the last of it is waited for no longer.
     fn watch(&self, ended: &mut Option<Instant>) -> Result<(), RecogniserError> {
         let limits = &self.limits;
-        if self.flow.has_ended() {
+        if self.flow.is_ending() {
             let since = ended.get_or_insert_with(Instant::now);
             let drained = since.elapsed() < Duration::from_millis(limits.drain_timeout_ms);
             return if drained { Ok(()) } else { Err(error::not_drained(limits)) };
         }
-        let speech = Duration::from_millis(limits.stall_speech_ms);
-        let wait = Duration::from_millis(limits.stall_timeout_ms);
-        if limits.stall_timeout_ms > 0 && self.flow.is_stalled(speech, wait) {
+        if self.flow.is_stalled() {
             return Err(error::stalled(limits));
         }
         Ok(())
@@ -172,10 +173,62 @@ impl Session {
     }
 }
 
+/// The session's place. Where the session is given up because its socket takes no more audio, nobody else shall
+/// have the connection.
+struct Tenancy<'a> {
+    place: Place,
+    flow: &'a Flow,
+}
+
+impl Drop for Tenancy<'_> {
+    fn drop(&mut self) {
+        if self.flow.is_full() {
+            self.place.distrust();
+        }
+    }
+}
+
+/// Another connection may lead to a healthier host.
+fn is_the_peers_fault(cause: RecogniserCause) -> bool {
+    use RecogniserCause as Cause;
+    matches!(
+        cause,
+        Cause::Connection | Cause::Stalled | Cause::EndedEarly | Cause::Internal | Cause::Unavailable
+    )
+}
+
 /// A random UUID: two sessions with one id end each other with a conflict.
 fn session_id() -> String {
     let mut bytes = [0; 16];
     // Without random numbers there would be no TLS connection either; then the service finds a conflict.
     let _ = aws_lc_rs::rand::fill(&mut bytes);
     uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::audio;
+    use super::*;
+    use crate::recogniser::{AudioChunk, Channels};
+    use crate::shell::connector::Trust;
+    use crate::time::Time;
+
+    #[tokio::test]
+    async fn a_connection_that_takes_no_audio_is_not_used_again_and_another_is() {
+        let options =
+            TranscribeOptions { queue_ms: 100, starts_per_second: 0, ..TranscribeOptions::default() };
+        let connections = Connections::new(Trust::new(None).expect("no extra certificate"), &options);
+        for (chunks, left) in [(1, 1), (2, 0)] {
+            let (queue, _input, flow, _stop) =
+                audio::queue(&SessionSpec::new(1, 8000, Channels::Both), &options);
+            let tenancy = Tenancy { place: connections.place().await, flow: &flow };
+            for n in 0..chunks {
+                let pcm = vec![0; 3200].into();
+                let chunk = AudioChunk::new(1, 0, Time::from_ms(0), 8000, Channels::Both, pcm);
+                assert_eq!(queue.push(chunk).is_ok(), n == 0);
+            }
+            drop(tenancy);
+            assert_eq!(connections.count(), left, "{chunks} chunks of 100 ms");
+        }
+    }
 }

@@ -117,6 +117,16 @@ impl SessionOptions {
         }
     }
 
+    /// The rate that the engine is given for audio of `rate_hz`: Medical takes 16 kHz at least.
+    ///
+    /// Source: Amazon Transcribe, StartMedicalStreamTranscription, `MediaSampleRateHertz`.
+    pub(super) fn sent_rate_hz(&self, rate_hz: u32) -> u32 {
+        match self.engine {
+            Engine::Standard(_) => rate_hz,
+            Engine::Medical(_) => rate_hz.max(16_000),
+        }
+    }
+
     /// The language of results that name none.
     pub(super) fn language(&self) -> Option<&str> {
         match &self.engine {

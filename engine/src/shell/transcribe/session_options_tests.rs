@@ -14,8 +14,18 @@ fn read(options: Value) -> Result<SessionOptions, String> {
 fn nothing_is_american_english() {
     assert_eq!(read(json!({})).expect("valid"), SessionOptions::default());
     assert_eq!(SessionOptions::default().language(), Some("en-US"));
-    let blank = json!({"languageCode": " ", "identifyLanguage": "false", "vocabularyName": null, "other": 1});
+    let blank = json!({"languageCode": " ", "identifyLanguage": "false", "vocabularyName": null});
     assert_eq!(read(blank).expect("valid"), SessionOptions::default());
+    let unknown = serde_json::from_value::<RawSessionOptions>(json!({"vocabularyNam": "x"}));
+    assert!(unknown.is_err_and(|e| e.to_string().contains("vocabularyNam")), "a misspelt option is named");
+}
+
+#[test]
+fn medical_is_given_the_rate_it_takes_and_standard_what_there_is() {
+    for (engine, rates) in [("standard", [8000, 16_000, 44_100]), ("medical", [16_000, 16_000, 44_100])] {
+        let options = read(json!({"engine": engine})).expect("valid");
+        assert_eq!([8000, 16_000, 44_100].map(|rate_hz| options.sent_rate_hz(rate_hz)), rates, "{engine}");
+    }
 }
 
 #[test]
