@@ -1,4 +1,5 @@
-//! The live commands: one call, many in a worker, or the forwarder in front of both. Configuration in, services up, signals heeded.
+//! The live commands: one call, many in a worker, the forwarder in front of both, and the doctor. Configuration
+//! in, services up, signals heeded.
 
 mod call;
 mod doctor;

@@ -26,6 +26,16 @@ fn a_session_that_fails_at_any_moment_loses_and_doubles_no_word() {
 }
 
 #[test]
+fn a_session_that_hears_and_says_nothing_for_long_loses_no_word() {
+    let (fragments, truth) = thirty_seconds();
+    let mut world = World::new(live(), fragments);
+    world.deaf = vec![1];
+    world.outside.push((at(25_000), Outside::Fail(failure(RecogniserCause::Stalled))));
+    world.run();
+    assert_said(&world, &truth);
+}
+
+#[test]
 fn a_quota_that_is_used_up_for_a_minute_loses_no_word() {
     let (fragments, truth) = thirty_seconds();
     let mut world = World::new(live(), fragments);
