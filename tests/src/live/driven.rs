@@ -23,7 +23,11 @@ pub struct Driven {
 }
 
 impl Driven {
-    pub(super) async fn start(services: &Arc<Services>, payload: &Payload) -> Self {
+    /// Drives the call that this payload starts.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub async fn start(services: &Arc<Services>, payload: &Payload) -> Self {
         let order = services.order(payload).unwrap_or_else(|error| panic!("no order: {error}"));
         let sink = services.sink(&order).await.unwrap_or_else(|error| panic!("no sink: {error}"));
         let (inputs, queue) = mpsc::channel(INPUT_QUEUE);

@@ -39,7 +39,8 @@ impl Lab {
         let state = self.salesforce.state();
         let stored = state.transcript(key);
         let summary: Vec<String> = stored.iter().map(|a| line(a)).collect();
-        let expected: Vec<String> = said.iter().map(|u| format!("{} {:?} {}", u.start_ms, u.party, u.text)).collect();
+        let expected: Vec<String> =
+            said.iter().map(|u| format!("{} {:?} {}", u.start_ms, u.party, u.text)).collect();
         assert_eq!(stored.len(), said.len(), "stored {summary:#?}\nsaid {expected:#?}");
         let mut ids = BTreeSet::new();
         for utterance in said {
@@ -51,7 +52,11 @@ impl Lab {
             let found = found.unwrap_or_else(|| panic!("nobody posted {utterance:?}; stored {summary:#?}"));
             assert_eq!(found.content, format!("{}.", utterance.text));
             assert_eq!(found.sender_type, sender);
-            assert!((found.end_ms - utterance.end_ms).abs() <= TOLERANCE_MS, "{utterance:?}: {}", line(found));
+            assert!(
+                (found.end_ms - utterance.end_ms).abs() <= TOLERANCE_MS,
+                "{utterance:?}: {}",
+                line(found)
+            );
             assert!(!found.out_of_order, "out of order: {}", line(found));
             assert!(ids.insert(&found.message_id), "an id twice: {}", line(found));
         }

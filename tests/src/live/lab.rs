@@ -201,14 +201,15 @@ impl Lab {
     /// The call happens from `start` on, whole milliseconds, on the stream of this name.
     pub fn begin_at(&self, talk: &Talk, start: Time, stream: &str) -> Begun {
         let begun = self.announce(talk, start, stream);
-        self.kinesis.state().play(&begun.stream, start, talk.fragments(start));
+        self.kinesis.state().play(&begun.stream, start, talk.stored(start));
         begun
     }
 
-    /// The call has happened since `start`, and all of it could be read since then: nobody read it.
-    pub fn past(&self, talk: &Talk, start: Time) -> Begun {
+    /// The call has happened, and all of it can be read: nobody read it while it lasted.
+    pub fn past(&self, talk: &Talk) -> Begun {
+        let start = Time::from_ms((self.now() - Span::from_ms(talk.duration_ms() + 1_000)).ms());
         let begun = self.announce(talk, start, &format!("call-{}", talk.contact));
-        self.kinesis.state().store(&begun.stream, start, talk.fragments(start));
+        self.kinesis.state().store(&begun.stream, start, talk.stored(start));
         begun
     }
 

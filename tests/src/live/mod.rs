@@ -13,9 +13,9 @@ mod talk;
 
 pub use driven::Driven;
 pub use judge::{Agent, TOLERANCE_MS};
-pub use lab::{Behaviour, Lab};
+pub use lab::{Behaviour, Lab, SECRET};
 pub use program::{Answer, Ended, Program, request};
-pub use talk::{Begun, Talk};
+pub use talk::{Begun, CUSTOMER_PHONE, Talk};
 
 use std::time::Duration;
 

@@ -92,7 +92,11 @@ impl Talk {
     }
 
     /// The fragments, as if the call began at `start`, whole milliseconds.
-    pub(super) fn fragments(&self, start: Time) -> Vec<Fragment> {
+    ///
+    /// # Panics
+    /// When a word is no tone word.
+    #[must_use]
+    pub fn stored(&self, start: Time) -> Vec<Fragment> {
         let duration_ms = self.duration_ms();
         let shape = Shape { contact_id: self.contact.clone(), ..self.shape.clone() };
         let pcm = self.script.render(usize::try_from(duration_ms).unwrap_or(0)).expect("tone words");
