@@ -2,7 +2,7 @@
 
 use engine::call::{RetryCause, Summary};
 use engine::time::Span;
-use tests::emulators::salesforce::{Fate, Fault, Rule, When};
+use tests::emulators::salesforce::{Arrival, Fate, Fault, Rule, When};
 use tests::live::{Begun, Driven, Lab, Talk};
 
 use crate::{FAST, fast};
@@ -56,7 +56,8 @@ async fn http_429_for_a_while_holds_up_no_audio_and_loses_no_message() {
     lab.judge(&call.key, &call.truth);
     let state = lab.salesforce.state();
     let refused = state.arrivals().iter().find(|a| matches!(a.fate, Fate::Refused(429))).unwrap();
-    let accepted = state.arrivals().iter().find(|a| a.fate.stored()).unwrap();
+    let same = |a: &&Arrival| a.participant_id == refused.participant_id;
+    let accepted = state.arrivals().iter().filter(same).find(|a| a.fate.stored()).unwrap();
     assert_eq!(refused.message_id, accepted.message_id, "the first comes first all the same");
     let heard = lab.transcribe.state().records()[0].audio.last().unwrap().0;
     assert!(heard < accepted.at, "all audio had gone out before the first message was taken");

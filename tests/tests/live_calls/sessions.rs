@@ -30,14 +30,19 @@ async fn each_exception_before_and_during_the_stream_costs_no_word() {
 #[tokio::test]
 async fn early_end_reset_unknown_event_and_silent_stall_cost_no_word() {
     let lab = Lab::new().await;
-    let call = lab.past(&Talk::both());
+    let call = lab.begin(&Talk::both());
     for after in [MS(1_000), MS(2_600)] {
         lab.transcribe.state().script(vec![Fault::EndEarly { after }]);
         lab.transcribe.state().script(vec![Fault::Reset { after }]);
         lab.transcribe.state().script(vec![Fault::Unknown { after }, Fault::Stall { after }]);
     }
-    let more = ["transcribe.stall_timeout_ms=400", "transcribe.stall_speech_ms=200"];
-    let more = fast(&[&more[..], &["transcribe.drain_timeout_ms=1500"]].concat());
+    let more = [
+        "transcribe.stall_timeout_ms=400",
+        "transcribe.stall_speech_ms=200",
+        "transcribe.drain_timeout_ms=1500",
+        "transcribe.starts_per_second=0",
+        "live.reopen_first_ms=20",
+    ];
     let summary = lab.drive(&call, &more).await.summary().await;
     lab.judge(&call.key, &call.truth);
     for cause in [RecogniserCause::EndedEarly, RecogniserCause::Connection] {
