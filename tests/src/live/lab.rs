@@ -215,17 +215,22 @@ impl Lab {
 
     /// Connect and Salesforce know of the call; its stream is empty.
     pub fn announce(&self, talk: &Talk, start: Time, stream: &str) -> Begun {
-        let stream = format!("arn:aws:kinesisvideo:{REGION}:123456789012:stream/{stream}/1571360000000");
-        self.kinesis.state().add_stream(&stream);
-        let known = Contact { initial: Some(talk.first.clone()), ..Contact::default() };
-        self.aws.state().add_contact(&talk.contact, known);
         // A call that is open already goes on.
         if talk.first == talk.contact {
             self.salesforce.state().open(&talk.first, start);
         }
+        self.announce_leg(talk, &talk.first, start, stream)
+    }
+
+    /// The same for a further leg, or a further stream, of a call that Salesforce knows already.
+    pub fn announce_leg(&self, talk: &Talk, first: &str, start: Time, stream: &str) -> Begun {
+        let stream = format!("arn:aws:kinesisvideo:{REGION}:123456789012:stream/{stream}/1571360000000");
+        self.kinesis.state().add_stream(&stream);
+        let known = Contact { initial: Some(first.to_owned()), ..Contact::default() };
+        self.aws.state().add_contact(&talk.contact, known);
         Begun {
             contact: talk.contact.clone(),
-            key: talk.first.clone(),
+            key: first.to_owned(),
             stream,
             start,
             end: start + Span::from_ms(talk.duration_ms()),
