@@ -47,6 +47,8 @@ pub(crate) enum Cut {
     Stall(usize),
     /// Gives these bytes after this many fragments, then nothing.
     Garbage(usize, Bytes),
+    /// Gives these bytes after this many fragments, then ends in good order.
+    Last(usize, Bytes),
     /// Cannot be made at all.
     Refuse(MediaError),
 }
@@ -266,6 +268,7 @@ impl World {
             Some(Cut::Stall(n)) if given >= n => None,
             Some(Cut::Garbage(n, _)) if *given > *n => None,
             Some(Cut::End(n) | Cut::Break(n) | Cut::Garbage(n, _)) if given == n => Some(self.now),
+            Some(Cut::Last(n, _)) if given >= n => Some(self.now),
             _ => fragments.get(*next).map(|f| f.at.max(self.now)),
         }
     }
@@ -310,7 +313,8 @@ impl World {
         *next += 1;
         *given += 1;
         match cut.clone() {
-            Some(Cut::End(n)) if number == n => {
+            Some(Cut::Last(n, bytes)) if number == n => Input::Media(bytes),
+            Some(Cut::End(n) | Cut::Last(n, _)) if number >= n => {
                 self.open = None;
                 Input::MediaEnded(MediaEnd::Complete)
             }
