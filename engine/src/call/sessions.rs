@@ -230,9 +230,8 @@ impl Call {
             for party in self.config.channels.parties() {
                 let channel = party.channel();
                 let loud = session.unanswered[channel].unwrap_or(Time::MAX);
-                let settled = session
-                    .sent_until
-                    .map(|at| (at - SETTLED_AFTER).min(loud.max(at - NO_SPEECH_AFTER)));
+                let settled =
+                    session.sent_until.map(|at| (at - SETTLED_AFTER).min(loud.max(at - NO_SPEECH_AFTER)));
                 if !session.partial[channel] {
                     self.marks[channel] = self.marks[channel].max(settled);
                 }

@@ -43,7 +43,8 @@ fn escaped(world: &World, from_ms: i64, to_ms: i64) -> usize {
 fn hold_and_pause_before_between_and_inside_utterances_are_silent() {
     // "four one two three" in words of 180 ms with 80 ms between them.
     let lines = [(1_000, "hello"), (4_000, "four one two three"), (8_000, "thanks")];
-    let cases: [(i64, i64, &[(i64, &str)]); 5] = [
+    type Case = (i64, i64, &'static [(i64, &'static str)]);
+    let cases: [Case; 5] = [
         (500, 3_500, &[(4_000, "four one two three"), (8_000, "thanks")]),
         (2_500, 3_500, &[(1_000, "hello"), (4_000, "four one two three"), (8_000, "thanks")]),
         (4_480, 6_000, &[(1_000, "hello"), (4_000, "four one"), (8_000, "thanks")]),
