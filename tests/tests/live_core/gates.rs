@@ -41,14 +41,15 @@ fn escaped(world: &World, from_ms: i64, to_ms: i64) -> usize {
 
 #[test]
 fn hold_and_pause_before_between_and_inside_utterances_are_silent() {
-    // "four one two three" in words of 180 ms with 80 ms between them.
-    let lines = [(1_000, "hello"), (4_000, "four one two three"), (8_000, "thanks")];
+    // Words of 180 ms with 80 ms between them.
+    const LONG: &str = "four one two three four five six seven";
+    let lines = [(1_000, "hello"), (4_000, LONG), (8_000, "thanks")];
     let cases: [(i64, i64, &[(i64, &str)]); 5] = [
-        (500, 3_500, &[(4_000, "four one two three"), (8_000, "thanks")]),
-        (2_500, 3_500, &[(1_000, "hello"), (4_000, "four one two three"), (8_000, "thanks")]),
-        (4_480, 6_000, &[(1_000, "hello"), (4_000, "four one"), (8_000, "thanks")]),
-        (4_220, 4_490, &[(1_000, "hello"), (4_000, "four"), (4_520, "two three"), (8_000, "thanks")]),
-        (3_500, 4_490, &[(1_000, "hello"), (4_520, "two three"), (8_000, "thanks")]),
+        (500, 3_500, &[(4_000, LONG), (8_000, "thanks")]),
+        (2_500, 3_500, &[(1_000, "hello"), (4_000, LONG), (8_000, "thanks")]),
+        (4_480, 7_000, &[(1_000, "hello"), (4_000, "four one"), (8_000, "thanks")]),
+        (4_220, 5_260, &[(1_000, "hello"), (4_000, "four"), (5_300, "five six seven"), (8_000, "thanks")]),
+        (3_500, 5_260, &[(1_000, "hello"), (5_300, "five six seven"), (8_000, "thanks")]),
     ];
     for (close, open) in [HOLD, PAUSE] {
         for (from, to, expected) in cases {
