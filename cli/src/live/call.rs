@@ -65,7 +65,7 @@ async fn until_stopped(
     drain: Duration,
     signal: &mut StopSignal,
 ) -> Result<(Summary, bool), Failure> {
-    let mut driven = log::spawn(driver.run());
+    let mut driven = log::spawn(Box::pin(driver.run()));
     let failed = |error: tokio::task::JoinError| {
         Failure::job(format!("a fault of this program ended the call: {error}"))
     };

@@ -9,6 +9,9 @@ use fixtures::tone::Script;
 use super::media::assert_said;
 use super::world::{World, at, live, stored};
 
+/// When what is said begins, milliseconds into the call, and the words.
+type Said<'a> = &'a [(i64, &'a str)];
+
 const HOLD: (EventKind, EventKind) = (EventKind::Hold, EventKind::Resume);
 const PAUSE: (EventKind, EventKind) = (EventKind::PauseRecording, EventKind::ResumeRecording);
 
@@ -23,7 +26,7 @@ fn talk(lines: &[(u64, &str)], s: usize) -> World {
     World::new(live(), stored(&Shape::default(), &script, s * 1000))
 }
 
-fn heard(world: &World, lines: &[(i64, &str)]) {
+fn heard(world: &World, lines: Said<'_>) {
     assert_said(world, &lines.iter().map(|(ms, words)| (*ms, (*words).to_owned())).collect::<Vec<_>>());
 }
 
@@ -44,7 +47,7 @@ fn hold_and_pause_before_between_and_inside_utterances_are_silent() {
     // Words of 180 ms with 80 ms between them.
     const LONG: &str = "four one two three four five six seven";
     let lines = [(1_000, "hello"), (4_000, LONG), (8_000, "thanks")];
-    let cases: [(i64, i64, &[(i64, &str)]); 5] = [
+    let cases: [(i64, i64, Said<'_>); 5] = [
         (500, 3_500, &[(4_000, LONG), (8_000, "thanks")]),
         (2_500, 3_500, &[(1_000, "hello"), (4_000, LONG), (8_000, "thanks")]),
         (4_480, 7_000, &[(1_000, "hello"), (4_000, "four one"), (8_000, "thanks")]),

@@ -220,7 +220,8 @@ async fn drive(
     seed: u64,
 ) -> Result<Summary, String> {
     let sink = services.sink(&order).await.map_err(|error| error.to_string())?;
-    Ok(Driver::new(services, order, sink, inputs, shown, seed).run().await)
+    // The future is large, and the task holds it.
+    Ok(Box::pin(Driver::new(services, order, sink, inputs, shown, seed).run()).await)
 }
 
 /// A call given up takes its driver with it.
