@@ -132,7 +132,7 @@ async fn wrong_configuration_is_wrong_usage_and_names_the_option() {
         ("live.brust_ms=5000", "brust_ms"),
         ("salesforce.private_key_file=/nowhere/key.pem", "/nowhere/key.pem"),
         ("aws.ca_file=/nowhere/ca.pem", "/nowhere/ca.pem"),
-        ("session.language_code=klingon", "klingon"),
+        ("session.vocabulary_filter_method=burn", "burn"),
         ("log.level=loud", "loud"),
     ] {
         let ended =
@@ -191,7 +191,7 @@ async fn messages_that_could_not_be_delivered_end_with_1_and_are_listed() {
 #[tokio::test]
 async fn sigterm_in_mid_call_delivers_what_was_heard_and_ends_with_0() {
     let lab = Lab::new().await;
-    let call = lab.begin(&talk().say(Party::Customer, 20_000, "again").open_ended());
+    let call = lab.begin(&talk().say(Party::Customer, 20_000, "money").open_ended());
     let payload = call.trigger().to_string();
     let program = transcribe(&["call", "-"], &settings(&lab, &[]), &payload).await;
     lab.wait(call.at(4_800)).await;

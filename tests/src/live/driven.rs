@@ -33,7 +33,7 @@ impl Driven {
         let (inputs, queue) = mpsc::channel(INPUT_QUEUE);
         let (shown, status) = watch::channel(CallStatus::new(&order.contact, "", clock::now().ms()));
         let driver = Driver::new(Arc::clone(services), order, sink, queue, shown, 7);
-        Self { inputs, status, task: tokio::spawn(driver.run()) }
+        Self { inputs, status, task: tokio::spawn(Box::pin(driver.run())) }
     }
 
     /// Hands in what happens.

@@ -98,8 +98,9 @@ impl Program {
     /// # Panics
     /// When the signal cannot be sent.
     pub async fn terminate(&self) {
-        let sent = Command::new("kill").arg("-TERM").arg(self.id().to_string()).status().await;
-        assert!(sent.expect("kill is there").success());
+        // Every shell has it built in.
+        let sent = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.id())).status().await;
+        assert!(sent.expect("a shell").success());
     }
 
     /// Waits for its end.

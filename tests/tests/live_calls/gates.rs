@@ -31,37 +31,37 @@ fn sounding(record: &Record, call: &Begun) -> Vec<i64> {
     loud.map(|(n, _)| offset_ms + i64::try_from(n / 8).unwrap()).collect()
 }
 
-/// Both parties talk without a break from 300 ms to 7 s; the gate is closed by `close` at 2 s, that is
-/// between two words of both, and open again soon after 4.5 s.
+/// Both parties talk without a break; the gate is closed by `close` at 2,180 ms, between two words of both and
+/// a second before that audio can be read, and open again at 6,700 ms.
 async fn closed(close: EventKind, open: EventKind) {
     let lab = Lab::new().await;
     let digits = "one two three four five six seven eight nine zero one two three four five six seven";
     let talk = Talk::new()
         .say(Party::Customer, 300, "hello")
-        .say(Party::Agent, 1_240, &format!("please wait card {digits}"))
-        .say(Party::Customer, 2_020, digits)
-        .say(Party::Customer, 6_900, "thanks");
+        .say(Party::Agent, 1_430, &format!("please wait card {digits}"))
+        .say(Party::Customer, 2_220, digits)
+        .say(Party::Customer, 7_700, "thanks");
     let call = lab.begin(&talk);
     let driven = lab.drive(&call, &[]).await;
-    // 1,240 + 3 words of 260 ms = 2,020: the events lie in the pause before.
-    lab.wait(call.at(2_010)).await;
+    // 1,430 + 3 words of 260 ms = 2,210: the event lies in the pause before.
+    lab.wait(call.at(2_190)).await;
     lab.salesforce.state().pause(&call.key, true);
-    driven.event(event(close, call.at(2_000))).await;
+    driven.event(event(close, call.at(2_180))).await;
     // Until the last word of both is over.
-    lab.wait(call.at(6_500)).await;
+    lab.wait(call.at(6_700)).await;
     lab.salesforce.state().pause(&call.key, false);
-    driven.event(event(open, call.at(6_500))).await;
+    driven.event(event(open, call.at(6_700))).await;
     let summary = driven.summary().await;
     let heard = [
         (Party::Customer, 300, "hello"),
-        (Party::Agent, 1_240, "please wait card"),
-        (Party::Customer, 6_900, "thanks"),
+        (Party::Agent, 1_430, "please wait card"),
+        (Party::Customer, 7_700, "thanks"),
     ];
     lab.judge(&call.key, &said(&call, &heard));
     let state = lab.transcribe.state();
     let records = state.records();
     assert_eq!(records.len(), 1);
-    let escaped = sounding(records[0], &call).into_iter().filter(|ms| (2_000..6_500).contains(ms)).count();
+    let escaped = sounding(records[0], &call).into_iter().filter(|ms| (2_180..6_700).contains(ms)).count();
     assert_eq!(escaped, 0, "P2: no sample of the closed interval left the process");
     assert_eq!((summary.gate.exposed_ms, summary.gate.exposed_words), (0, 0));
     assert!(summary.gate.closed_ms > 4_000);

@@ -32,15 +32,13 @@ async fn time_out_after_accepting_is_tried_again_under_the_same_id() {
 async fn http_401_403_404_429_500_and_mixed_207_cost_no_message_that_a_retry_can_save() {
     let mixed = Fault::Multi(vec![Fault::exhausted()]);
     let late = Fault::Body(404, r#"{"message":"PERMISSION_DENIED: Conversation does not exist"}"#.to_owned());
-    let faults = [
-        Fault::Status(401),
-        Fault::Status(403),
-        late,
-        Fault::too_many(),
-        Fault::Status(500),
-        Fault::Status(503),
-        mixed,
-    ];
+    // A message that is denied twice is refused for good, so each of the two comes alone.
+    for denied in [401, 403] {
+        let (lab, call, summary) = struck([(Fault::Status(denied), When::Next(1))]).await;
+        lab.judge(&call.key, &call.truth);
+        assert!(summary.messages.refused.is_empty(), "{denied}");
+    }
+    let faults = [late, Fault::too_many(), Fault::Status(500), Fault::Status(503), mixed];
     let (lab, call, summary) = struck(faults.map(|f| (f, When::Next(1)))).await;
     lab.judge(&call.key, &call.truth);
     let not_taken = &summary.messages.not_taken;

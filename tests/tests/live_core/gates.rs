@@ -9,6 +9,9 @@ use fixtures::tone::Script;
 use super::media::assert_said;
 use super::world::{World, at, live, stored};
 
+/// When what is said begins, milliseconds into the call, and the words.
+type Said<'a> = &'a [(i64, &'a str)];
+
 const HOLD: (EventKind, EventKind) = (EventKind::Hold, EventKind::Resume);
 const PAUSE: (EventKind, EventKind) = (EventKind::PauseRecording, EventKind::ResumeRecording);
 
@@ -23,7 +26,7 @@ fn talk(lines: &[(u64, &str)], s: usize) -> World {
     World::new(live(), stored(&Shape::default(), &script, s * 1000))
 }
 
-fn heard(world: &World, lines: &[(i64, &str)]) {
+fn heard(world: &World, lines: Said<'_>) {
     assert_said(world, &lines.iter().map(|(ms, words)| (*ms, (*words).to_owned())).collect::<Vec<_>>());
 }
 
@@ -40,16 +43,27 @@ fn escaped(world: &World, from_ms: i64, to_ms: i64) -> usize {
 }
 
 #[test]
+fn a_short_closing_between_words_makes_two_messages() {
+    let script = Script::new().say(Party::Customer, 4_000, "four one two three");
+    let mut world = World::new(live(), stored(&Shape::default(), &script, 7_000));
+    let (close, open) = PAUSE;
+    world.event(4_220, close()).event(4_490, open());
+    world.run();
+    let texts: Vec<_> = world.said().into_iter().map(|(_, text)| text).collect();
+    assert_eq!(texts, ["four", "two three"], "neither spans what was not to be heard");
+}
+
+#[test]
 fn hold_and_pause_before_between_and_inside_utterances_are_silent() {
-    // "four one two three" in words of 180 ms with 80 ms between them.
-    let lines = [(1_000, "hello"), (4_000, "four one two three"), (8_000, "thanks")];
-    type Case = (i64, i64, &'static [(i64, &'static str)]);
-    let cases: [Case; 5] = [
-        (500, 3_500, &[(4_000, "four one two three"), (8_000, "thanks")]),
-        (2_500, 3_500, &[(1_000, "hello"), (4_000, "four one two three"), (8_000, "thanks")]),
-        (4_480, 6_000, &[(1_000, "hello"), (4_000, "four one"), (8_000, "thanks")]),
-        (4_220, 4_490, &[(1_000, "hello"), (4_000, "four"), (4_520, "two three"), (8_000, "thanks")]),
-        (3_500, 4_490, &[(1_000, "hello"), (4_520, "two three"), (8_000, "thanks")]),
+    // Words of 180 ms with 80 ms between them.
+    const LONG: &str = "four one two three four five six seven";
+    let lines = [(1_000, "hello"), (4_000, LONG), (8_000, "thanks")];
+    let cases: [(i64, i64, Said<'_>); 5] = [
+        (500, 3_500, &[(4_000, LONG), (8_000, "thanks")]),
+        (2_500, 3_500, &[(1_000, "hello"), (4_000, LONG), (8_000, "thanks")]),
+        (4_480, 7_000, &[(1_000, "hello"), (4_000, "four one"), (8_000, "thanks")]),
+        (4_220, 5_260, &[(1_000, "hello"), (4_000, "four"), (5_300, "five six seven"), (8_000, "thanks")]),
+        (3_500, 5_260, &[(1_000, "hello"), (5_300, "five six seven"), (8_000, "thanks")]),
     ];
     for (close, open) in [HOLD, PAUSE] {
         for (from, to, expected) in cases {

@@ -126,7 +126,7 @@ impl Driver {
         // Whatever was sent is handed in before more media: gate events above all.
         tokio::select! {
             biased;
-            Some(input) = self.inputs.recv() => self.seen(input),
+            Some(input) = self.inputs.recv() => self.taken_in(input),
             Some(event) = self.session_events.1.recv() => self.session_event(event),
             Some(done) = self.errands.join_next() => self.errand(done),
             input = self.media.next(), if wants_media => input,
@@ -135,7 +135,7 @@ impl Driver {
     }
 
     /// An input as it was sent. Segments are counted while the call takes them; whoever sent one looks there.
-    fn seen(&mut self, input: Input) -> Input {
+    fn taken_in(&mut self, input: Input) -> Input {
         if matches!(input, Input::Segment(_)) && self.call.is_running() {
             self.status.segment();
         }

@@ -220,6 +220,7 @@ async fn drive(
     seed: u64,
 ) -> Result<Summary, String> {
     let sink = services.sink(&order).await.map_err(|error| error.to_string())?;
+    // The future is large, and the task holds it.
     Ok(Box::pin(Driver::new(services, order, sink, inputs, shown, seed).run()).await)
 }
 
