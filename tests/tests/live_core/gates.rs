@@ -47,7 +47,7 @@ fn a_short_closing_between_words_makes_two_messages() {
     let script = Script::new().say(Party::Customer, 4_000, "four one two three");
     let mut world = World::new(live(), stored(&Shape::default(), &script, 7_000));
     let (close, open) = PAUSE;
-    world.event(4_220, close()).event(4_490, open());
+    world.event(4_220, event(&close, None)).event(4_490, event(&open, None));
     world.run();
     let texts: Vec<_> = world.said().into_iter().map(|(_, text)| text).collect();
     assert_eq!(texts, ["four", "two three"], "neither spans what was not to be heard");
