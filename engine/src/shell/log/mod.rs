@@ -121,7 +121,10 @@ fn filter(options: &LogOptions) -> Result<EnvFilter, LogError> {
         options.level.trim().parse().map_err(|_| LogError::Level(options.level.clone()))?;
     let others = level.min(LevelFilter::WARN);
     let own = OURS.map(|name| format!(",{name}={level}")).concat();
-    EnvFilter::builder().parse(format!("{others}{own}")).map_err(|_| LogError::Level(options.level.clone()))
+    // What aws-config warns of, a missing region or credentials, ends in an error of ours that says what to do.
+    EnvFilter::builder()
+        .parse(format!("{others},aws_config=error{own}"))
+        .map_err(|_| LogError::Level(options.level.clone()))
 }
 
 fn is_call(meta: &Metadata<'_>) -> bool {

@@ -1,0 +1,131 @@
+//! The connection's policy by itself: selectors, back-off, stalls, segments, ends.
+
+use super::*;
+use crate::time::Span;
+
+fn s(s: i64) -> Time {
+    Time::from_ms(1_000_000 + s * 1000)
+}
+fn link() -> Link {
+    let segment = MediaSegment::new("arn:one", Some(s(0)), Some("100".into()));
+    Link::new(&LiveConfig::new(segment), 1)
+}
+fn eof() -> MediaError {
+    MediaError::new(MediaCause::EndOfStream, MediaAction::Retry, "end")
+}
+fn opened(link: &mut Link, now: Time) -> MediaFrom {
+    match link.poll(now) {
+        Some(Step::Open(request, _)) => request.from,
+        other => panic!("{other:?}"),
+    }
+}
+/// Polls as time passes until something is to be done.
+fn later(link: &mut Link, mut now: Time) -> (Time, Step) {
+    loop {
+        match link.poll(now) {
+            Some(Step::Lost(_)) => {}
+            Some(step) => return (now, step),
+            None => now = link.deadline().expect("a deadline").max(now + Span::from_us(1)),
+        }
+    }
+}
+
+#[test]
+fn it_begins_a_little_early_and_looks_elsewhere_for_what_is_not_there() {
+    let mut l = link();
+    assert_eq!(opened(&mut l, s(1)), MediaFrom::ServerTime(s(-2)));
+    let mut seen = Vec::new();
+    let mut now = s(1);
+    for _ in 0..4 {
+        l.lost(now, &eof());
+        let (at, step) = later(&mut l, now);
+        now = at;
+        let Step::Open(request, cause) = step else { panic!("{step:?}") };
+        assert_eq!(cause, Some(MediaCause::EndOfStream));
+        seen.push(request.from);
+    }
+    let first = MediaFrom::ServerTime(s(-2));
+    assert_eq!(seen, [MediaFrom::Earliest, MediaFrom::Now, first, MediaFrom::Earliest]);
+    assert_eq!(l.selectors["EARLIEST"], 2);
+}
+
+#[test]
+fn it_goes_on_behind_the_last_complete_fragment() {
+    let mut l = link();
+    opened(&mut l, s(0));
+    l.fragment(Some("101"));
+    l.fragment(None);
+    l.audio(s(1), Some(s(1)));
+    l.lost(s(2), &eof());
+    let (_, step) = later(&mut l, s(2));
+    let Step::Open(request, _) = step else { panic!("{step:?}") };
+    assert_eq!((request.from, request.connection), (MediaFrom::AfterFragment("101".into()), 2));
+    // An expired fragment: by time.
+    l.lost(s(3), &MediaError::new(MediaCause::InBand, MediaAction::NextSelector, "4000"));
+    let (_, step) = later(&mut l, s(3));
+    let Step::Open(request, _) = step else { panic!("{step:?}") };
+    assert_eq!(request.from, MediaFrom::ProducerTime(s(-1)));
+}
+
+#[test]
+fn a_silent_connection_is_given_up_and_a_dead_call_ends() {
+    let mut l = link();
+    opened(&mut l, s(0));
+    l.audio(s(1), Some(s(1)));
+    l.bytes(s(1));
+    let (mut now, mut opens) = (s(1), 0);
+    let reason = loop {
+        match later(&mut l, now) {
+            (at, Step::Open(..)) => (now, opens) = (at, opens + 1),
+            (at, Step::End(reason)) => break (at, reason),
+            (_, Step::Lost(_)) => panic!("passed over"),
+        }
+    };
+    assert_eq!(reason, (s(121), EndReason::Idle));
+    assert_eq!(l.reconnects[&MediaCause::Stalled], opens);
+    assert!((5..=8).contains(&opens), "{opens}");
+    assert!(l.poll(s(500)).is_none() && l.deadline().is_none());
+}
+
+#[test]
+fn stop_streaming_ends_the_call_unless_a_segment_follows() {
+    let mut l = link();
+    opened(&mut l, s(0));
+    l.audio(s(1), Some(s(1)));
+    l.stop_streaming(s(2));
+    l.segment(s(5), MediaSegment::new("arn:two", Some(s(5)), None));
+    let (_, step) = later(&mut l, s(5));
+    let Step::Open(request, _) = step else { panic!("{step:?}") };
+    assert_eq!((request.stream.as_str(), request.from), ("arn:two", MediaFrom::ServerTime(s(3))));
+    l.audio(s(6), Some(s(6)));
+    l.stop_streaming(s(7));
+    l.bytes(s(7));
+    let (at, step) = later(&mut l, s(7));
+    assert!(matches!(step, Step::End(EndReason::StopStreaming)) && at == s(17), "{step:?} {at:?}");
+}
+
+#[test]
+fn contacts_that_ended_shorten_the_wait_but_audio_proves_them_wrong() {
+    let mut l = link();
+    opened(&mut l, s(0));
+    l.audio(s(1), Some(s(1)));
+    l.contacts_over(s(2), true);
+    l.audio(s(11), Some(s(11)));
+    l.bytes(s(11));
+    assert!(l.poll(s(14)).is_none(), "the call goes on");
+    l.contacts_over(s(14), false);
+    assert!(l.poll(s(22)).is_none(), "a transfer: a new contact");
+    l.contacts_over(s(22), true);
+    l.bytes(s(22));
+    let (at, step) = later(&mut l, s(22));
+    assert!(matches!(step, Step::End(EndReason::ContactsEnded)) && at == s(32), "{step:?} {at:?}");
+}
+
+#[test]
+fn a_fatal_error_ends_the_call_with_its_reason() {
+    let mut l = link();
+    opened(&mut l, s(0));
+    l.lost(s(0), &MediaError::new(MediaCause::NoStream, MediaAction::Fatal, "no such stream"));
+    let (_, step) = later(&mut l, s(0));
+    assert!(matches!(step, Step::End(EndReason::MediaFailed(why)) if why == "no such stream"));
+}
