@@ -5,6 +5,7 @@
 
 pub mod emulators;
 pub mod live;
+pub mod world;
 
 mod played;
 mod recogniser;

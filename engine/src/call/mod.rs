@@ -150,6 +150,9 @@ pub struct Call {
     pace: Option<Pace>,
     reopen: Backoff,
     reopen_at: Time,
+    /// Media broke off in the middle of speech, and the session was closed: the next one hears it again from
+    /// the last word that is final.
+    cut_in_speech: bool,
     /// Closed audio at the end of what was handed on.
     closed_run: Span,
     ids: Ids,
@@ -198,6 +201,7 @@ impl Call {
             pace: live.map(|live| Pace::new(live.catch_up_percent, live.burst)),
             reopen: Backoff::new(first, max, seed.wrapping_add(1)),
             reopen_at: Time::MIN,
+            cut_in_speech: false,
             closed_run: Span::ZERO,
             ids: Ids::default(),
             marks: [None; 2],
@@ -245,6 +249,10 @@ impl Call {
                 let withheld = self.gate_withholds();
                 let draining = self.is_draining();
                 self.outbox.posted(self.now, &id, outcome, withheld, draining);
+                if self.reported_exposure_ms > 0 {
+                    // What was on its way when its time was closed is not sent a second time.
+                    self.recut();
+                }
             }
             Input::Stored(sequence) => self.stored(sequence),
             Input::LeaseLost => self.finish(EndReason::LeaseLost),

@@ -63,6 +63,8 @@ struct Entry {
     paused: bool,
     /// It was acknowledged before, and may have been thrown away all the same.
     again: bool,
+    /// A try had no answer: it may have been taken.
+    ambiguous: bool,
 }
 
 /// Back-off after a refused try: 1 s, doubling to 40 s, so that a try falls beyond the 30-second window of
@@ -76,7 +78,15 @@ const MAX_ACKNOWLEDGED: usize = 64;
 impl Entry {
     fn again(utterance: Utterance) -> Self {
         let state = State::Ready(Time::MIN);
-        Self { utterance, state, attempts: 1, rate_limited: false, paused: false, again: true }
+        Self {
+            utterance,
+            state,
+            attempts: 1,
+            rate_limited: false,
+            paused: false,
+            again: true,
+            ambiguous: false,
+        }
     }
 
     fn id(&self) -> &str {
@@ -117,6 +127,7 @@ impl Outbox {
             rate_limited: false,
             paused: false,
             again: false,
+            ambiguous: false,
         });
     }
 
@@ -161,14 +172,31 @@ impl Outbox {
         }
     }
 
-    /// Takes out what was never sent, in order per participant.
-    pub(super) fn take_unsent(&mut self) -> Vec<Utterance> {
+    /// Takes out what Salesforce has not taken for certain, in order per participant, each with whether it was
+    /// tried.
+    pub(super) fn take_unsent(&mut self) -> Vec<(Utterance, bool)> {
         let mut unsent = Vec::new();
         for queue in self.queues.values_mut() {
-            let kept = queue.iter().take_while(|e| e.attempts > 0).count();
-            unsent.extend(queue.drain(kept..).map(|e| e.utterance));
+            let out = |e: &Entry| e.state == State::InFlight || e.ambiguous || e.again;
+            let kept = queue.iter().take_while(|e| out(e)).count();
+            unsent.extend(queue.drain(kept..).map(|e| (e.utterance, e.attempts > 0)));
         }
         unsent
+    }
+
+    /// Gives up what may have been taken and must not be sent again.
+    pub(super) fn withdraw(&mut self, closed: impl Fn(&Utterance) -> bool) {
+        let refused = &mut self.summary.refused;
+        for queue in self.queues.values_mut() {
+            queue.retain(|e| {
+                let gone = (e.ambiguous || e.again) && e.state != State::InFlight && closed(&e.utterance);
+                if gone && !e.again {
+                    let why = "withdrawn: its time was closed after a try without an answer";
+                    refused.insert(e.id().to_owned(), why.to_owned());
+                }
+                !gone
+            });
+        }
     }
 
     /// The utterances to post now: at most one per participant. While `gate_closed`, Salesforce would throw
@@ -251,6 +279,7 @@ impl Outbox {
                 *self.summary.not_taken.entry(cause).or_default() += 1;
                 let Some(entry) = queue.front_mut() else { return };
                 entry.rate_limited = cause == RetryCause::RateLimited;
+                entry.ambiguous |= matches!(cause, RetryCause::Network | RetryCause::Server);
                 entry.paused = false;
                 let exponent = entry.attempts.saturating_sub(1).min(10);
                 let ceiling = (FIRST_RETRY.us() << exponent).min(LAST_RETRY.us());

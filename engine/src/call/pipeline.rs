@@ -211,7 +211,9 @@ impl Call {
         }
         if let Some(link) = &mut self.link {
             let number = fragment.tags.fragment_number.as_deref();
-            link.fragment(number.filter(|_| fragment.complete));
+            // One that ends in an error is not complete, whatever it says.
+            let complete = fragment.complete && fragment.tags.in_band_error.is_none();
+            link.fragment(number.filter(|_| complete));
         }
         let known = self.filter.seen.len();
         if fragment.blocks.is_empty() && fragment.tags.contact_id.is_none() {

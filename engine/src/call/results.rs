@@ -215,9 +215,11 @@ impl Call {
     }
 
     /// Cuts again what waits in the outbox and was never sent.
-    fn recut(&mut self) {
+    pub(super) fn recut(&mut self) {
         let times = self.word_times();
-        for utterance in self.outbox.take_unsent() {
+        let exposed = self.gate.exposed();
+        self.outbox.withdraw(|u| exposed.within(Interval::new(u.start, u.end)).next().is_some());
+        for (utterance, tried) in self.outbox.take_unsent() {
             let interval = |from: i64, to: i64| Interval::new(Time::from_ms(from), Time::from_ms(to));
             let words: Vec<Interval> =
                 utterance.words.iter().map(|w| interval(w.start_time, w.end_time)).collect();
@@ -229,7 +231,11 @@ impl Call {
             }
             self.summary.gate.cut_words += cut.iter().filter(|c| **c).count() as u64;
             let ids = &mut self.ids;
-            for part in utterance.without(&cut, |key, party, start| ids.next(key, party, start)) {
+            for mut part in utterance.without(&cut, |key, party, start| ids.next(key, party, start)) {
+                if tried {
+                    // Under the old id Salesforce has seen other words.
+                    part.message.message_id = ids.next(&part.key, part.party, part.start);
+                }
                 self.outbox.push(part);
             }
         }

@@ -17,6 +17,9 @@ const SETTLED_AFTER: Span = Span::from_s(10);
 /// Loud audio that brought no result for so long is no speech: a recogniser that is stuck has been noticed and
 /// given up long before.
 const NO_SPEECH_AFTER: Span = Span::from_s(40);
+/// Media that breaks off while somebody speaks is waited for without silence in its place, which would cut the
+/// word: the service waits 15 s.
+const SPEECH_WAIT: Span = Span::from_s(12);
 /// A pause in speech long enough to replace a session in.
 const PAUSE: Span = Span::from_s(1);
 
@@ -64,6 +67,10 @@ impl Call {
         if !wanted && self.config.live.is_some() {
             return Ear::Shut;
         }
+        if self.cut_in_speech && self.sessions.last().is_some_and(|s| !s.ended) {
+            // Its last words come first: what they leave is sent again with what follows.
+            return Ear::Waits;
+        }
         if self.now < self.reopen_at {
             self.wake_at(self.reopen_at);
             return Ear::Waits;
@@ -73,6 +80,9 @@ impl Call {
     }
 
     fn open_session(&mut self, rate_hz: u32) {
+        if std::mem::take(&mut self.cut_in_speech) {
+            self.replay.rewind();
+        }
         self.summary.recogniser.sessions += 1;
         let id = u32::try_from(self.summary.recogniser.sessions).unwrap_or(u32::MAX);
         let spec = SessionSpec::new(id, rate_hz, self.config.channels);
@@ -135,8 +145,8 @@ impl Call {
         let Some(live) = self.config.live.clone() else { return false };
         let Some(session) = self.sessions.last().filter(|s| !s.audio_ended) else { return false };
         let Some(ready) = session.ready else { return false };
-        let quiet = session.loud_at_end || session.partial != [false; 2];
-        let paused = !quiet && settled(session.last_speech, session.sent_until);
+        let speaking = session.loud_at_end || session.partial != [false; 2];
+        let paused = !speaking && settled(session.last_speech, session.sent_until);
         let due = if paused { live.rotate_after } else { live.rotate_at_last };
         let close = live.close_session_after.map(|after| session.last_sent + after);
         let filler = session.filled_until.max(session.last_sent + live.keep_alive_after);
@@ -148,6 +158,17 @@ impl Call {
         if close.is_some_and(|at| self.now >= at) {
             self.end_audio();
             return true;
+        }
+        if session.loud_at_end {
+            let last = session.last_sent + SPEECH_WAIT;
+            if self.now >= last {
+                self.cut_in_speech = true;
+                self.end_audio();
+                return true;
+            }
+            self.wake_at(last);
+            self.wake_at(ready + due);
+            return false;
         }
         if self.now >= filler {
             let now = self.now;

@@ -5,7 +5,7 @@ use fixtures::Party;
 use fixtures::kinesis::{CONTACT_ID, Shape};
 use fixtures::tone::Script;
 
-use super::world::{Outside, Stored, World, at, live, stored};
+use tests::world::{Outside, Stored, World, at, live, stored};
 
 const FIRST: &str = "00000000-0000-4000-8000-000000000001";
 const NEXT: &str = "00000000-0000-4000-8000-000000000002";

@@ -7,7 +7,7 @@ use fixtures::kinesis::Shape;
 use fixtures::tone::Script;
 
 use super::media::assert_said;
-use super::world::{World, at, live, stored};
+use tests::world::{World, at, live, stored};
 
 /// When what is said begins, milliseconds into the call, and the words.
 type Said<'a> = &'a [(i64, &'a str)];

@@ -6,4 +6,3 @@ mod gates;
 mod media;
 mod posts;
 mod sessions;
-mod world;

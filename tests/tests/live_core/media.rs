@@ -7,7 +7,7 @@ use fixtures::Party;
 use fixtures::kinesis::{FOREIGN_CONTACT_ID, Shape};
 use fixtures::tone::Script;
 
-use super::world::{Cut, Outside, Stored, World, at, live, stored};
+use tests::world::{Cut, Outside, Stored, World, at, live, stored};
 
 /// Someone speaks every two seconds for `s` seconds.
 pub(crate) fn talk(s: u64) -> (Script, Vec<(i64, String)>) {

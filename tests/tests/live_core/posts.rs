@@ -7,7 +7,7 @@ use fixtures::kinesis::Shape;
 use fixtures::tone::Script;
 
 use super::media::{assert_said, thirty_seconds};
-use super::world::{World, at, live, stored};
+use tests::world::{World, at, live, stored};
 
 fn pause() -> TelephonyEvent {
     TelephonyEvent::new(EventKind::PauseRecording, None)
@@ -37,7 +37,7 @@ fn what_was_acknowledged_just_before_a_pause_was_known_is_sent_again_after_it() 
 fn a_pause_that_only_salesforce_knows_of_is_waited_for() {
     let (fragments, truth) = thirty_seconds();
     let mut world = World::new(live(), fragments);
-    world.outcome = |now, _| if now < at(15_000) { Outcome::Paused } else { Outcome::Accepted };
+    world.outcome = Box::new(|now, _| if now < at(15_000) { Outcome::Paused } else { Outcome::Accepted });
     world.run();
     let summary = world.summary.as_ref().unwrap();
     assert_eq!(summary.messages.delivered, truth.len() as u64);
@@ -48,7 +48,7 @@ fn a_pause_that_only_salesforce_knows_of_is_waited_for() {
 fn the_end_of_the_call_tries_what_was_paused_once_more_and_counts_it() {
     let (fragments, truth) = thirty_seconds();
     let mut world = World::new(live(), fragments);
-    world.outcome = |_, _| Outcome::Paused;
+    world.outcome = Box::new(|_, _| Outcome::Paused);
     world.run();
     let messages = &world.summary.as_ref().unwrap().messages;
     assert_eq!(messages.undelivered.len(), truth.len());
@@ -59,10 +59,10 @@ fn the_end_of_the_call_tries_what_was_paused_once_more_and_counts_it() {
 fn a_conversation_that_appears_late_loses_no_message() {
     let (fragments, truth) = thirty_seconds();
     let mut world = World::new(live(), fragments);
-    world.outcome = |now, _| match now {
+    world.outcome = Box::new(|now, _| match now {
         now if now < at(40_000) => Outcome::Retry { cause: RetryCause::NoConversation },
         _ => Outcome::Accepted,
-    };
+    });
     world.run();
     let messages = &world.summary.as_ref().unwrap().messages;
     assert_eq!(messages.delivered, truth.len() as u64);

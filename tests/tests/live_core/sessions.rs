@@ -8,7 +8,7 @@ use fixtures::kinesis::Shape;
 use fixtures::tone::Script;
 
 use super::media::{assert_said, talk, thirty_seconds};
-use super::world::{Outside, World, at, live, stored};
+use tests::world::{Outside, World, at, live, stored};
 
 fn failure(cause: RecogniserCause) -> RecogniserError {
     RecogniserError::new(cause, Action::Retry, "as scripted")

@@ -1,5 +1,13 @@
 //! A world for one live call: a stream that grows, a recogniser, Salesforce, and a clock that jumps from one
-//! event to the next.
+//! event to the next. The very `Call` that production drives, without a socket and without waiting.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a world that cannot go on has found a fault, and says where"
+)]
+
+pub mod sim;
 
 use bytes::Bytes;
 use engine::call::{
@@ -10,18 +18,22 @@ use engine::recogniser::{AudioChunk, Capabilities, Recogniser, RecogniserError, 
 use engine::time::{Span, Time};
 use fixtures::kinesis::{CONTACT_ID, START_EPOCH_MS, Shape};
 use fixtures::tone::Script;
-use tests::ToneRecogniser;
+
+use crate::ToneRecogniser;
 
 /// A fragment and when it can be read.
 #[derive(Clone)]
-pub(crate) struct Stored {
-    pub(crate) at: Time,
-    pub(crate) number: String,
-    pub(crate) bytes: Bytes,
+pub struct Stored {
+    /// When it can be read.
+    pub at: Time,
+    /// Its number.
+    pub number: String,
+    /// The document.
+    pub bytes: Bytes,
 }
 
 /// The fragments of a call, each readable as soon as it is complete.
-pub(crate) fn stored(shape: &Shape, script: &Script, duration_ms: usize) -> Vec<Stored> {
+pub fn stored(shape: &Shape, script: &Script, duration_ms: usize) -> Vec<Stored> {
     let written = shape.write(&script.render(duration_ms).unwrap());
     let bytes = Bytes::from(written.bytes.clone());
     let mut starts: Vec<usize> =
@@ -38,7 +50,7 @@ pub(crate) fn stored(shape: &Shape, script: &Script, duration_ms: usize) -> Vec<
 
 /// What a scripted connection does after it has given some fragments.
 #[derive(Debug, Clone)]
-pub(crate) enum Cut {
+pub enum Cut {
     /// Ends in good order after this many fragments.
     End(usize),
     /// Breaks in the middle of the fragment behind this many.
@@ -53,11 +65,15 @@ pub(crate) enum Cut {
     Refuse(MediaError),
 }
 
-pub(crate) fn at(ms: i64) -> Time {
+/// So many milliseconds after the beginning of the call.
+#[must_use]
+pub fn at(ms: i64) -> Time {
     Time::from_ms(START_EPOCH_MS + ms)
 }
 
-pub(crate) fn live() -> Config {
+/// The configuration of a live call that knows its key and ends after a minute without audio.
+#[must_use]
+pub fn live() -> Config {
     let mut config = Config::new(ContactChoice::Id(CONTACT_ID.into()), "fallback");
     let mut policy = LiveConfig::new(MediaSegment::new("arn:one", Some(at(0)), None));
     policy.resolve_key = false;
@@ -66,45 +82,80 @@ pub(crate) fn live() -> Config {
     config
 }
 
+/// What becomes of a post at this time.
+pub type Answer = Box<dyn FnMut(Time, &Post) -> Outcome>;
+
 /// What happens outside at a time of its own.
-pub(crate) enum Outside {
+pub enum Outside {
+    /// A telephony event.
     Gate(TelephonyEvent),
+    /// A further segment of the call.
     Segment(MediaSegment),
+    /// A contact is over.
     Ended(String),
     /// The open session fails.
     Fail(RecogniserError),
 }
 
-pub(crate) struct World {
-    pub(crate) call: Call,
-    pub(crate) now: Time,
-    pub(crate) streams: Vec<(String, Vec<Stored>)>,
-    pub(crate) cuts: Vec<Cut>,
-    pub(crate) requests: Vec<(Time, MediaRequest)>,
-    pub(crate) outside: Vec<(Time, Outside)>,
-    pub(crate) sessions: Vec<u32>,
-    pub(crate) chunks: Vec<(Time, AudioChunk)>,
-    pub(crate) posted: Vec<(Time, Post)>,
-    pub(crate) reports: Vec<(Time, Report)>,
-    pub(crate) resolved: Vec<String>,
-    pub(crate) facts: fn(&str) -> ContactFacts,
-    pub(crate) outcome: fn(Time, usize) -> Outcome,
+/// One live call and all it meets.
+pub struct World {
+    /// The call.
+    pub call: Call,
+    /// The clock.
+    pub now: Time,
+    /// Streams by ARN.
+    pub streams: Vec<(String, Vec<Stored>)>,
+    /// What the next connections do, one after another.
+    pub cuts: Vec<Cut>,
+    /// Connections asked for.
+    pub requests: Vec<(Time, MediaRequest)>,
+    /// What happens outside, by time.
+    pub outside: Vec<(Time, Outside)>,
+    /// Sessions opened.
+    pub sessions: Vec<u32>,
+    /// Audio handed on, and when.
+    pub chunks: Vec<(Time, AudioChunk)>,
+    /// Messages posted, and when.
+    pub posted: Vec<(Time, Post)>,
+    /// News, and when.
+    pub reports: Vec<(Time, Report)>,
+    /// Contacts asked about.
+    pub resolved: Vec<String>,
+    /// What is known of a contact.
+    pub facts: fn(&str) -> ContactFacts,
+    /// What becomes of a post.
+    pub outcome: Answer,
+    /// How long Salesforce takes to answer.
+    pub answer_after: Span,
+    /// How long the recogniser takes to say what it heard.
+    pub result_after: Span,
     /// How long a session takes to be ready.
-    pub(crate) ready_after: Span,
-    pub(crate) partials: bool,
+    pub ready_after: Span,
+    /// The recogniser says that it sends partial results.
+    pub partials: bool,
     /// Sessions that take audio and say nothing.
-    pub(crate) deaf: Vec<u32>,
-    pub(crate) summary: Option<Summary>,
+    pub deaf: Vec<u32>,
+    /// The closing summary.
+    pub summary: Option<Summary>,
     ears: ToneRecogniser,
     open: Option<(String, usize, usize, Option<Cut>)>,
     opening: Option<(Time, SessionSpec)>,
     deadline: Time,
+    began: Time,
+    /// What will be heard of later, in order of time.
+    later: Vec<(Time, Input)>,
 }
 
 impl World {
-    pub(crate) fn new(config: Config, fragments: Vec<Stored>) -> Self {
+    /// A world with one stream, `arn:one`, of these fragments.
+    pub fn new(config: Config, fragments: Vec<Stored>) -> Self {
+        Self::with_seed(config, fragments, 5)
+    }
+
+    /// The same; the call's own randomness follows from `seed`.
+    pub fn with_seed(config: Config, fragments: Vec<Stored>, seed: u64) -> Self {
         Self {
-            call: Call::new(config, 5),
+            call: Call::new(config, seed),
             now: at(0),
             streams: vec![("arn:one".into(), fragments)],
             cuts: Vec::new(),
@@ -116,7 +167,9 @@ impl World {
             reports: Vec::new(),
             resolved: Vec::new(),
             facts: |_| ContactFacts::unknown(),
-            outcome: |_, _| Outcome::Accepted,
+            outcome: Box::new(|_, _| Outcome::Accepted),
+            answer_after: Span::ZERO,
+            result_after: Span::ZERO,
             ready_after: Span::ZERO,
             partials: true,
             deaf: Vec::new(),
@@ -125,17 +178,21 @@ impl World {
             open: None,
             opening: None,
             deadline: Time::MIN,
+            began: Time::MIN,
+            later: Vec::new(),
         }
     }
 
-    pub(crate) fn event(&mut self, ms: i64, event: TelephonyEvent) -> &mut Self {
+    /// A telephony event at this time.
+    pub fn event(&mut self, ms: i64, event: TelephonyEvent) -> &mut Self {
         self.outside.push((at(ms), Outside::Gate(event)));
         self
     }
 
     /// Runs to the end of the call.
-    pub(crate) fn run(&mut self) -> &Summary {
+    pub fn run(&mut self) -> &Summary {
         self.outside.sort_by_key(|(at, _)| *at);
+        self.began = self.now;
         self.handle(Input::Tick);
         for _ in 0..2_000_000 {
             if self.summary.is_some() {
@@ -147,12 +204,13 @@ impl World {
         self.summary.as_ref().unwrap_or_else(|| panic!("the call came to no end: {about:?}"))
     }
 
-    pub(crate) fn texts(&self) -> Vec<String> {
+    /// Texts in the order of posting.
+    pub fn texts(&self) -> Vec<String> {
         self.posted.iter().map(|(_, p)| p.message.content.0.clone()).collect()
     }
 
     /// Texts with their true start, milliseconds from the beginning.
-    pub(crate) fn said(&self) -> Vec<(i64, String)> {
+    pub fn said(&self) -> Vec<(i64, String)> {
         let mut said: Vec<_> = self
             .posted
             .iter()
@@ -213,9 +271,9 @@ impl World {
             }
             Output::Post(posts) => {
                 for post in posts {
-                    let outcome = (self.outcome)(self.now, self.posted.len());
+                    let outcome = (self.outcome)(self.now, &post);
                     self.posted.push((self.now, post.clone()));
-                    self.call.handle(self.now, Input::Posted { id: post.message.message_id, outcome });
+                    self.soon(self.answer_after, Input::Posted { id: post.message.message_id, outcome });
                 }
             }
             Output::Report(report) => self.reports.push((self.now, report)),
@@ -233,8 +291,19 @@ impl World {
 
     fn listen(&mut self) {
         while let Some(event) = self.ears.poll(false).unwrap() {
-            self.call.handle(self.now, Input::Recognised(event));
+            self.soon(self.result_after, Input::Recognised(event));
         }
+    }
+
+    /// Lets the call hear of this after a while, behind what it hears of at the same time.
+    fn soon(&mut self, after: Span, input: Input) {
+        if after == Span::ZERO {
+            self.call.handle(self.now, input);
+            return;
+        }
+        let at = self.now + after;
+        let place = self.later.partition_point(|(t, _)| *t <= at);
+        self.later.insert(place, (at, input));
     }
 
     fn connect(&mut self, request: MediaRequest) {
@@ -278,21 +347,31 @@ impl World {
         let arrival = self.arrival();
         let outside = self.outside.first().map(|(at, _)| *at);
         let ready = self.opening.as_ref().map(|(at, _)| *at);
-        let next = [Some(self.deadline), arrival, outside, ready].into_iter().flatten().min();
+        let later = self.later.first().map(|(at, _)| *at);
+        let next = [Some(self.deadline), arrival, outside, ready, later].into_iter().flatten().min();
         let next = next.expect("something is to come").max(self.now);
         assert!(next < Time::MAX, "the call waits for nothing");
         self.now = next;
         if ready.is_some_and(|at| at <= next) {
             self.ready();
             self.handle(Input::Tick);
+        } else if later.is_some_and(|at| at <= next) {
+            let (_, input) = self.later.remove(0);
+            self.handle(input);
         } else if outside.is_some_and(|at| at <= next) {
-            let (_, what) = self.outside.remove(0);
+            let (came, what) = self.outside.remove(0);
             let input = match what {
+                // It came before there was a call to take it.
+                Outside::Gate(event) if came < self.began => {
+                    Input::PastGate(came, GateSource::Toolkit, event)
+                }
                 Outside::Gate(event) => Input::Gate(GateSource::Toolkit, event),
                 Outside::Segment(segment) => Input::Segment(segment),
                 Outside::Ended(id) => Input::ContactEnded(id),
                 Outside::Fail(error) => {
                     let session = self.sessions.last().copied().unwrap_or(0);
+                    // What it had not said yet is never said.
+                    self.later.retain(|(_, input)| !matches!(input, Input::Recognised(_)));
                     Input::RecogniserLost { session, error }
                 }
             };
