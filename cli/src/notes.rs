@@ -1,6 +1,6 @@
 //! What a user must be told after a run: everything that was not as he may think.
 
-use engine::call::{DropReason, Summary};
+use engine::call::{DropReason, EndReason, Summary};
 
 use crate::console::Console;
 
@@ -29,7 +29,9 @@ pub(crate) fn tell(name: &str, contact_chosen: bool, summary: &Summary, console:
     }
     drops(name, summary, console);
     gate(summary, console);
-    if summary.start_time.is_some() && summary.recogniser.finals == 0 {
+    // A recogniser that failed has not looked.
+    let heard = !matches!(summary.end, EndReason::RecogniserFailed(_));
+    if heard && summary.start_time.is_some() && summary.recogniser.finals == 0 {
         console.note(&format!("{name}: no speech was found"));
     }
 }

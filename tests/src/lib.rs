@@ -4,6 +4,7 @@
 //! when, and on which channel.
 
 pub mod emulators;
+pub mod live;
 
 mod played;
 mod recogniser;

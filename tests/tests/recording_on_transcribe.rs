@@ -100,6 +100,10 @@ fn every_word_comes_back_under_its_sender() {
         (&agent, "thanks."),
     ];
     assert_eq!(said(&played), truth.map(|(who, text)| (who.clone(), text.to_owned())));
+    let asked = world.server.state().records()[0].request.headers.clone();
+    for (name, value) in [("vocabulary-name", "products"), ("vocabulary-filter-name", "rude")] {
+        assert!(asked.contains(&(name.to_owned(), value.to_owned())), "{asked:?}");
+    }
     drop(world.runtime);
 }
 

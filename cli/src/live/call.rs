@@ -24,7 +24,7 @@ use crate::console::Console;
 use crate::failure::Failure;
 
 use super::one::OneCall;
-use super::{block_on, prepare, report, say, stop_signal};
+use super::{StopSignal, block_on, prepare, report, say};
 
 pub(crate) fn run(args: &CallArgs, console: &mut Console) -> Result<(), Failure> {
     let text = event(&args.event, console)?;
@@ -36,6 +36,7 @@ pub(crate) fn run(args: &CallArgs, console: &mut Console) -> Result<(), Failure>
     let shadow = args.config.shadow.clone();
     let contact = payload.contact_id.clone();
     let calling = async move {
+        let mut signal = StopSignal::new()?;
         let services = Services::new(&config, shadow.as_deref()).await.map_err(Failure::setup)?;
         let services = Arc::new(services);
         let order = services.order(&payload).map_err(Failure::setup)?;
@@ -53,7 +54,7 @@ pub(crate) fn run(args: &CallArgs, console: &mut Console) -> Result<(), Failure>
         let seed = seed_of(&payload.contact_id);
         let driver = Driver::new(services, order, sink, queue, shown, seed);
         let drain = Duration::from_secs(worker.drain_deadline_s);
-        let ended = until_stopped(driver, &inputs, drain).await;
+        let ended = until_stopped(driver, &inputs, drain, &mut signal).await;
         if let Some(serving) = serving {
             serving.abort();
         }
@@ -83,21 +84,22 @@ async fn until_stopped(
     driver: Driver,
     inputs: &mpsc::Sender<Input>,
     drain: Duration,
+    signal: &mut StopSignal,
 ) -> Result<(Summary, bool), Failure> {
-    let mut driven = log::spawn(driver.run());
+    let mut driven = log::spawn(Box::pin(driver.run()));
     let failed = |error: tokio::task::JoinError| {
         Failure::job(format!("a fault of this program ended the call: {error}"))
     };
     tokio::select! {
         summary = &mut driven => return Ok((summary.map_err(failed)?, false)),
-        () = stop_signal() => {}
+        () = signal.next() => {}
     }
     tracing::info!("stopping: what was heard is still posted");
     let _ = inputs.send(Input::Stop).await;
     tokio::select! {
         summary = &mut driven => return Ok((summary.map_err(failed)?, true)),
         () = tokio::time::sleep(drain) => tracing::warn!("the drain deadline has passed"),
-        () = stop_signal() => tracing::warn!("stopped for the second time"),
+        () = signal.next() => tracing::warn!("stopped for the second time"),
     }
     let _ = inputs.send(Input::GiveUp).await;
     Ok((driven.await.map_err(failed)?, true))

@@ -1,4 +1,5 @@
-//! The live commands: one call, many in a worker, or the forwarder in front of both. Configuration in, services up, signals heeded.
+//! The live commands: one call, many in a worker, the forwarder in front of both, and the doctor. Configuration
+//! in, services up, signals heeded.
 
 mod call;
 mod doctor;
@@ -42,21 +43,44 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
     done
 }
 
-/// Completes at the first Ctrl-C or SIGTERM.
-async fn stop_signal() {
-    #[cfg(unix)]
-    {
+/// Ctrl-C and SIGTERM. From the moment it is made none is missed, and none ends the process by itself.
+#[cfg(unix)]
+struct StopSignal {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl StopSignal {
+    fn new() -> Result<Self, Failure> {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
+        let heed = |kind| signal(kind).context("cannot heed signals");
+        Ok(Self { interrupt: heed(SignalKind::interrupt())?, terminate: heed(SignalKind::terminate())? })
+    }
+
+    /// Completes at the next one.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
     }
-    // Without a handler Ctrl-C ends the process at once, as it does everywhere.
-    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// Ctrl-C.
+#[cfg(not(unix))]
+struct StopSignal;
+
+#[cfg(not(unix))]
+impl StopSignal {
+    fn new() -> Result<Self, Failure> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        // Without a handler Ctrl-C ends the process at once, as it does everywhere.
+        let _ = tokio::signal::ctrl_c().await;
+    }
 }
 
 /// Says a line to whoever started the command.

@@ -14,7 +14,7 @@ use crate::args::WorkerArgs;
 use crate::console::Console;
 use crate::failure::Failure;
 
-use super::{block_on, prepare, say, stop_signal};
+use super::{StopSignal, block_on, prepare, say};
 
 /// How often the exporter tidies up behind its histograms.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -24,6 +24,7 @@ pub(crate) fn run(args: &WorkerArgs, console: &mut Console) -> Result<(), Failur
     let options: WorkerOptions = config.section("worker").map_err(|e| Failure::usage(e.to_string()))?;
     let shadow = args.config.shadow.clone();
     let left = block_on(async move {
+        let mut signal = StopSignal::new()?;
         let handle = metrics::install().map_err(|e| Failure::job(e.to_string()))?;
         let services = Services::new(&config, shadow.as_deref()).await.map_err(Failure::setup)?;
         let supervisor = Supervisor::new(Arc::new(services), options.max_calls);
@@ -43,10 +44,10 @@ pub(crate) fn run(args: &WorkerArgs, console: &mut Console) -> Result<(), Failur
                 handle.run_upkeep();
             }
         });
-        stop_signal().await;
+        signal.next().await;
         let left = tokio::select! {
             left = supervisor.shut_down(Duration::from_secs(options.drain_deadline_s)) => left,
-            () = stop_signal() => supervisor.shut_down(Duration::ZERO).await,
+            () = signal.next() => supervisor.shut_down(Duration::ZERO).await,
         };
         upkeep.abort();
         let _ = stop.send(());

@@ -147,7 +147,14 @@ impl Call {
         session.sent_until = Some(window.to);
         session.last_sent = now;
         session.filled_until = now;
-        session.loud_at_end = is_loud(&pcm);
+        let parties = channels.parties();
+        session.loud_at_end = false;
+        for (index, party) in parties.iter().enumerate() {
+            if is_loud(&pcm, index, parties.len()) {
+                session.loud_at_end = true;
+                session.unanswered[party.channel()].get_or_insert(window.from);
+            }
+        }
         let chunk = AudioChunk::new(session.map.id, position, window.from, rate_hz, channels, pcm);
         self.outputs.push_back(Output::Audio(chunk));
         self.forget_final();
@@ -170,7 +177,9 @@ impl Call {
     }
 }
 
-/// A chunk in which somebody may be speaking: its peak is well above the noise of a telephone line.
-fn is_loud(pcm: &[u8]) -> bool {
-    pcm.chunks_exact(2).any(|s| i16::from_le_bytes([s[0], s[1]]).unsigned_abs() > 1000)
+/// A chunk in which somebody may be speaking on this channel of so many: its peak is well above the noise of a
+/// telephone line.
+fn is_loud(pcm: &[u8], channel: usize, channels: usize) -> bool {
+    let frames = pcm.chunks_exact(2 * channels);
+    frames.map(|f| &f[2 * channel..]).any(|s| i16::from_le_bytes([s[0], s[1]]).unsigned_abs() > 1000)
 }

@@ -63,10 +63,11 @@ impl Call {
         open
     }
 
-    /// Ends the call once nothing is left to wait for, or there is no more time.
-    pub(super) fn drained(&mut self) -> bool {
+    /// Ends the call once nothing is left to wait for, or there is no more time. Audio that is not `sent` may
+    /// wait for a session that is still to be opened.
+    pub(super) fn drained(&mut self, sent: bool) -> bool {
         let Phase::Draining(deadline) = self.phase else { return false };
-        let heard = self.sessions.iter().all(|s| s.ended);
+        let heard = sent && self.sessions.iter().all(|s| s.ended);
         let over = (heard && self.outbox.is_empty()) || self.now >= deadline;
         if over {
             let end = self.summary.end.clone();

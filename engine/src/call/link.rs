@@ -45,6 +45,8 @@ pub(super) struct Link {
     cause: Option<MediaCause>,
     /// Which of the possible selectors is in use.
     attempt: usize,
+    /// The end of the last connection has moved on to another selector.
+    looks_elsewhere: bool,
     /// Fragments over this connection.
     fragments: u64,
     backoff: Backoff,
@@ -71,6 +73,7 @@ impl Link {
             connection: 0,
             cause: None,
             attempt: 0,
+            looks_elsewhere: false,
             fragments: 0,
             backoff: Backoff::new(config.reconnect_first, config.reconnect_max, seed),
             last_fragment: None,
@@ -165,15 +168,39 @@ impl Link {
         self.state = State::Closed(at);
         self.cause = Some(error.cause);
         *self.reconnects.entry(error.cause).or_default() += 1;
-        match error.action {
+        self.looks_elsewhere = match error.action {
+            // A first selector that finds nothing at all may be the wrong one.
             MediaAction::Retry => {
-                // A first selector that finds nothing at all may be the wrong one.
-                if self.fragments == 0 && self.last_fragment.is_none() && found_nothing(error.cause) {
-                    self.attempt += 1;
-                }
+                self.fragments == 0 && self.last_fragment.is_none() && found_nothing(error.cause)
             }
-            MediaAction::NextSelector => self.attempt += 1,
+            MediaAction::NextSelector => true,
+            MediaAction::Fatal => {
+                self.fatal = Some(error.message.clone());
+                false
+            }
+        };
+        self.attempt += usize::from(self.looks_elsewhere);
+    }
+
+    /// Why the last connection ended: the service had said so inside the response, whose last document is
+    /// understood only once the response is over.
+    pub(super) fn explained(&mut self, error: &MediaError) {
+        let (State::Closed(_), Some(before)) = (self.state, self.cause) else { return };
+        if before == error.cause {
+            return;
+        }
+        if let Some(count) = self.reconnects.get_mut(&before) {
+            *count -= 1;
+            if *count == 0 {
+                self.reconnects.remove(&before);
+            }
+        }
+        self.cause = Some(error.cause);
+        *self.reconnects.entry(error.cause).or_default() += 1;
+        match error.action {
+            MediaAction::NextSelector if !self.looks_elsewhere => self.attempt += 1,
             MediaAction::Fatal => self.fatal = Some(error.message.clone()),
+            MediaAction::NextSelector | MediaAction::Retry => {}
         }
     }
 

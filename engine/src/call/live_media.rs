@@ -57,7 +57,11 @@ impl Call {
             }
             _ => format!("Kinesis error {id}: {}", error.code),
         };
-        self.close_connection(MediaError::new(MediaCause::InBand, action, what));
+        let error = MediaError::new(MediaCause::InBand, action, what);
+        match &mut self.link {
+            Some(link) if !link.is_open() => link.explained(&error),
+            _ => self.close_connection(error),
+        }
     }
 
     fn close_connection(&mut self, error: MediaError) {

@@ -84,8 +84,8 @@ impl Call {
         let draining = self.is_draining();
         match (self.emit_one(), draining) {
             (Emitted::Done, _) => true,
-            (Emitted::Blocked, true) => self.drained(),
-            (Emitted::Nothing, true) => self.conclude_stretch() || self.finish_audio() || self.drained(),
+            (Emitted::Blocked, true) => self.drained(false),
+            (Emitted::Nothing, true) => self.conclude_stretch() || self.finish_audio() || self.drained(true),
             (Emitted::Blocked, false) => (self.has_room() && self.read_on()) || self.tend_link(),
             (Emitted::Nothing, false) => {
                 self.conclude_stretch()

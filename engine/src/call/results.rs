@@ -58,7 +58,8 @@ impl Call {
         self.heard(segment.session, segment.party.channel(), true, Some(whole.to));
         let cut = self.gate.cut(whole, &words, self.word_times());
         self.summary.gate.cut_words += cut.iter().filter(|c| **c).count() as u64;
-        for run in runs(segment, whole, words, &cut) {
+        let parted = self.gate.parted(&words, self.word_times());
+        for run in runs(segment, whole, words, &cut, &parted) {
             let utterance = self.utterance(segment, run);
             self.summary.messages.utterances.add(utterance.party, 1);
             self.report(Report::Utterance(Box::new(utterance.clone())));

@@ -14,6 +14,9 @@ use super::{Call, EndReason, Output, Phase, Report};
 const MAX_SESSIONS: usize = 8;
 /// In silence, with no partial result open, all speech older than this is final.
 const SETTLED_AFTER: Span = Span::from_s(10);
+/// Loud audio that brought no result for so long is no speech: a recogniser that is stuck has been noticed and
+/// given up long before.
+const NO_SPEECH_AFTER: Span = Span::from_s(40);
 /// A pause in speech long enough to replace a session in.
 const PAUSE: Span = Span::from_s(1);
 
@@ -35,6 +38,8 @@ pub(super) struct Session {
     /// End of the last speech recognised.
     last_speech: Option<Time>,
     pub(super) loud_at_end: bool,
+    /// Since when a party has been loud without any result of it.
+    pub(super) unanswered: [Option<Time>; 2],
 }
 
 /// Whether anybody listens.
@@ -86,6 +91,7 @@ impl Call {
             filled_until: self.now,
             last_speech: None,
             loud_at_end: false,
+            unanswered: [None; 2],
         });
         self.closed_run = Span::ZERO;
     }
@@ -209,6 +215,7 @@ impl Call {
         self.reopen.worked();
         let Some(session) = self.sessions.iter_mut().find(|s| s.map.id == id) else { return };
         session.partial[channel] = !is_final;
+        session.unanswered[channel] = None;
         session.last_speech = session.last_speech.max(until);
         if is_final {
             self.marks[channel] = self.marks[channel].max(until);
@@ -222,7 +229,9 @@ impl Call {
         if let Some(session) = self.sessions.last().filter(|_| says_partials) {
             for party in self.config.channels.parties() {
                 let channel = party.channel();
-                let settled = session.sent_until.map(|at| at - SETTLED_AFTER);
+                let loud = session.unanswered[channel].unwrap_or(Time::MAX);
+                let settled =
+                    session.sent_until.map(|at| (at - SETTLED_AFTER).min(loud.max(at - NO_SPEECH_AFTER)));
                 if !session.partial[channel] {
                     self.marks[channel] = self.marks[channel].max(settled);
                 }

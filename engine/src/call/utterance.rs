@@ -129,8 +129,15 @@ pub(super) struct Run {
     pub(super) words: Vec<(Word, Interval)>,
 }
 
-/// Splits a segment at the words that are cut, so that no utterance spans what was not to be heard.
-pub(super) fn runs(segment: &Segment, whole: Interval, timed: Vec<Interval>, cut: &[bool]) -> Vec<Run> {
+/// Splits a segment at the words that are cut, and before those that the gate `parted` from what was said before
+/// them, so that no utterance spans what was not to be heard.
+pub(super) fn runs(
+    segment: &Segment,
+    whole: Interval,
+    timed: Vec<Interval>,
+    cut: &[bool],
+    parted: &[bool],
+) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     let mut open = false;
     let last = timed.len().saturating_sub(1);
@@ -139,6 +146,7 @@ pub(super) fn runs(segment: &Segment, whole: Interval, timed: Vec<Interval>, cut
             open = false;
             continue;
         }
+        open &= !parted.get(i).copied().unwrap_or(false);
         // The segment's own start and end are better than those of its outer words.
         let from = if i == 0 { whole.from.min(interval.from) } else { interval.from };
         let to = if i == last { whole.to.max(interval.to) } else { interval.to };
@@ -299,7 +307,7 @@ mod tests {
             (0..4).map(|i| Interval::new(at(i * 100 + 10), at(i * 100 + 90))).collect();
         let segment = Segment::new(1, Party::Agent, true, ms(0), ms(400), words);
         let whole = Interval::new(at(0), at(400));
-        let runs = runs(&segment, whole, timed, &[false, false, true, false]);
+        let runs = runs(&segment, whole, timed, &[false, false, true, false], &[]);
         let said: Vec<_> =
             runs.iter().map(|r| (r.interval.from.ms(), r.interval.to.ms(), r.text())).collect();
         assert_eq!(said, [(0, 190, "w0 w1".into()), (310, 400, "w3".into())]);

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use aws_config::SdkConfig;
 use tokio::sync::Mutex;
 
 use crate::call::Config as CallConfig;
 
-use super::aws::{Aws, ContactDirectory, sdk_config};
+use super::aws::{Aws, AwsOptions, ConfigError, ContactDirectory, sdk_config};
 use super::config::{CallOptions, Config, LiveOptions};
 use super::http::read_authorities;
 use super::kinesis::Kinesis;
@@ -71,10 +72,24 @@ impl Services {
     /// # Errors
     /// An option is wrong or missing, the key of the tokens cannot be had, or a file cannot be opened.
     pub async fn new(config: &Config, shadow: Option<&Path>) -> Result<Self, SetupError> {
-        let aws_options: super::aws::AwsOptions = config.section("aws")?;
-        let ca = aws_options.ca_file.as_deref().map(read_authorities).transpose()?;
-        let sdk = sdk_config(&aws_options).await?;
-        let aws = Arc::new(Aws::connect(aws_options).await?);
+        let sdk = Box::pin(sdk_config(&config.section("aws")?)).await?;
+        Box::pin(Self::with_sdk(config, shadow, &sdk)).await
+    }
+
+    /// The same, with region and credentials as this configuration of the SDK has them.
+    ///
+    /// # Errors
+    /// As [`Services::new`].
+    pub async fn with_sdk(
+        config: &Config,
+        shadow: Option<&Path>,
+        sdk: &SdkConfig,
+    ) -> Result<Self, SetupError> {
+        let options: AwsOptions = config.section("aws")?;
+        let ca = options.ca_file.as_deref().map(read_authorities).transpose()?;
+        let region = sdk.region().ok_or(ConfigError::NoRegion)?.to_string();
+        let provider = sdk.credentials_provider().ok_or(ConfigError::NoCredentials)?;
+        let aws = Arc::new(Aws::new(AwsOptions { region: Some(region), ..options }, provider)?);
         let sinks = match shadow {
             Some(path) => {
                 let opened = Shadow::open(path).await;
@@ -93,8 +108,8 @@ impl Services {
         let live: LiveOptions = config.section("live")?;
         live.check()?;
         Ok(Self {
-            kinesis: Kinesis::new(&sdk, ca.as_deref(), &config.section("kinesis")?)?,
-            transcriber: Transcriber::new(&sdk, ca.as_deref(), &config.section("transcribe")?)?,
+            kinesis: Kinesis::new(sdk, ca.as_deref(), &config.section("kinesis")?)?,
+            transcriber: Transcriber::new(sdk, ca.as_deref(), &config.section("transcribe")?)?,
             directory: ContactDirectory::new(Arc::clone(&aws)),
             aws,
             sinks,

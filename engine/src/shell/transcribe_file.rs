@@ -59,6 +59,24 @@ struct Open {
     audio_ended: bool,
 }
 
+/// The sections that count, valid; read before anybody is asked for region and credentials.
+struct Settings {
+    aws: AwsOptions,
+    live: LiveOptions,
+    transcribe: TranscribeOptions,
+    session: SessionOptions,
+}
+
+impl Settings {
+    fn read(config: &Config) -> Result<Self, SetupError> {
+        let live: LiveOptions = config.section("live")?;
+        live.check()?;
+        let session: RawSessionOptions = config.section("session")?;
+        let session = SessionOptions::new(&session).map_err(|error| format!("[session] {error}"))?;
+        Ok(Self { aws: config.section("aws")?, live, transcribe: config.section("transcribe")?, session })
+    }
+}
+
 impl TranscribeFile {
     /// With `[aws]`, `[transcribe]`, `[session]` and `[live]` of the configuration, and the credentials that
     /// the AWS SDK finds. Asks no service yet.
@@ -66,10 +84,10 @@ impl TranscribeFile {
     /// # Errors
     /// An option is wrong, no region is known, or there is no runtime.
     pub fn connect(config: &Config) -> Result<Self, SetupError> {
+        let settings = Settings::read(config)?;
         let runtime = runtime()?;
-        let options: AwsOptions = config.section("aws")?;
-        let sdk = runtime.block_on(Box::pin(sdk_config(&options)))?;
-        Self::new(runtime, config, &sdk)
+        let sdk = runtime.block_on(Box::pin(sdk_config(&settings.aws)))?;
+        Self::new(runtime, settings, &sdk)
     }
 
     /// The same with the region and credentials of `sdk`.
@@ -77,21 +95,16 @@ impl TranscribeFile {
     /// # Errors
     /// An option is wrong, or there is no runtime.
     pub fn connect_with(config: &Config, sdk: &SdkConfig) -> Result<Self, SetupError> {
-        Self::new(runtime()?, config, sdk)
+        Self::new(runtime()?, Settings::read(config)?, sdk)
     }
 
-    fn new(runtime: Runtime, config: &Config, sdk: &SdkConfig) -> Result<Self, SetupError> {
-        let aws: AwsOptions = config.section("aws")?;
+    fn new(runtime: Runtime, settings: Settings, sdk: &SdkConfig) -> Result<Self, SetupError> {
+        let Settings { aws, live, transcribe, session } = settings;
         let ca = aws.ca_file.as_deref().map(read_authorities).transpose()?;
-        let transcribe: TranscribeOptions = config.section("transcribe")?;
-        let live: LiveOptions = config.section("live")?;
-        live.check()?;
-        let session: RawSessionOptions = config.section("session")?;
-        let options = SessionOptions::new(&session).map_err(|error| format!("[session] {error}"))?;
         Ok(Self {
             transcriber: Transcriber::new(sdk, ca.as_deref(), &transcribe)?,
             runtime: Some(runtime),
-            options: Arc::new(options),
+            options: Arc::new(session),
             pace: Pace::new(live.catch_up_percent, Span::from_ms(i64::from(live.burst_ms))),
             sessions: VecDeque::new(),
             heard: VecDeque::new(),

@@ -8,6 +8,7 @@
 //! Nothing here knows the product: not its calls, its settings or its messages, only the wire.
 
 mod clock;
+mod emulated;
 mod live;
 mod server;
 mod tls;
@@ -20,6 +21,7 @@ pub mod sigv4;
 pub mod transcribe;
 
 pub use clock::Clock;
+pub use emulated::Emulated;
 pub use live::{LiveCall, live_call};
 pub use server::{Dropped, Outgoing, Reply, Server, ServerOptions, Service, Wire, read_body};
 pub use tls::Authority;

@@ -156,6 +156,32 @@ fn a_key_that_may_not_be_used_ends_the_call() {
 }
 
 #[test]
+fn an_error_inside_the_response_counts_although_the_response_ends_behind_it() {
+    let document = |id: &str| {
+        let mut written = fixtures::kinesis::Written::default();
+        written.push_error("by script", id);
+        Bytes::from(written.bytes)
+    };
+    // A key that may not be used is no reason to come again.
+    let (fragments, _) = thirty_seconds();
+    let mut world = World::new(live(), fragments);
+    world.cuts = vec![Cut::Last(3, document("4500"))];
+    let end = world.run().end.clone();
+    assert!(matches!(&end, EndReason::MediaFailed(why) if why.contains("4500")), "{end:?}");
+    assert_eq!(world.requests.len(), 1);
+    // The last fragment read is no longer kept: the next selector finds the rest.
+    let (fragments, truth) = thirty_seconds();
+    let mut world = World::new(live(), fragments);
+    world.cuts = vec![Cut::End(3), Cut::Last(0, document("4000"))];
+    world.run();
+    assert_said(&world, &truth);
+    assert!(matches!(world.requests[1].1.from, MediaFrom::AfterFragment(_)));
+    assert!(matches!(world.requests[2].1.from, MediaFrom::ProducerTime(_)), "{:?}", world.requests);
+    let lost = &world.summary.as_ref().unwrap().media.reconnects;
+    assert_eq!((lost[&MediaCause::EndOfStream], lost[&MediaCause::InBand]), (1, 1));
+}
+
+#[test]
 fn a_stream_of_another_contact_only_gives_not_a_word() {
     let (script, _) = talk(20);
     let mut world = World::new(live(), stored(&Shape::foreign(), &script, 20_000));

@@ -1,11 +1,12 @@
 //! Salesforce throws away what is sent in a pause, answers late, and says so in several ways.
 
 use engine::call::{EventKind, Outcome, RetryCause, TelephonyEvent};
+use engine::time::Time;
 use fixtures::Party;
 use fixtures::kinesis::Shape;
 use fixtures::tone::Script;
 
-use super::media::thirty_seconds;
+use super::media::{assert_said, thirty_seconds};
 use super::world::{World, at, live, stored};
 
 fn pause() -> TelephonyEvent {
@@ -66,6 +67,49 @@ fn a_conversation_that_appears_late_loses_no_message() {
     let messages = &world.summary.as_ref().unwrap().messages;
     assert_eq!(messages.delivered, truth.len() as u64);
     assert!(messages.not_taken[&RetryCause::NoConversation] >= 3);
+}
+
+/// Nothing is taken in the first so many seconds: everything arrives all the same, in order, and no audio
+/// waits for it.
+fn refused_for(outcome: fn(Time, usize) -> Outcome, cause: RetryCause) {
+    let (fragments, truth) = thirty_seconds();
+    let mut calm = World::new(live(), fragments.clone());
+    calm.run();
+    let mut world = World::new(live(), fragments);
+    world.outcome = outcome;
+    world.run();
+    assert_said(&world, &truth);
+    let messages = &world.summary.as_ref().unwrap().messages;
+    assert_eq!(messages.delivered, truth.len() as u64);
+    assert!(messages.not_taken[&cause] > 3, "{messages:?}");
+    let times = |world: &World| world.chunks.iter().map(|(at, _)| *at).collect::<Vec<_>>();
+    assert_eq!(times(&world), times(&calm), "audio goes on");
+    // Each participant's are taken one by one, in the order in which they were said.
+    for participant in ["END_USER", "VIRTUAL_AGENT"] {
+        let taken = world.posted.iter().enumerate().filter(|(n, (at, post))| {
+            outcome(*at, *n) == Outcome::Accepted && post.message.participant_id.ends_with(participant)
+        });
+        let starts: Vec<_> = taken.map(|(_, (_, post))| post.message.start_time).collect();
+        assert!(starts.is_sorted() && starts.len() * 2 >= truth.len() - 1, "{starts:?}");
+    }
+}
+
+#[test]
+fn a_rate_limit_of_40_seconds_loses_no_message_and_holds_up_no_audio() {
+    let limited = |now: Time, _| match now {
+        now if now < at(42_000) => Outcome::Retry { cause: RetryCause::RateLimited },
+        _ => Outcome::Accepted,
+    };
+    refused_for(limited, RetryCause::RateLimited);
+}
+
+#[test]
+fn a_connection_refused_for_30_seconds_loses_no_message_and_holds_up_no_audio() {
+    let refused = |now: Time, _| match now {
+        now if now < at(32_000) => Outcome::Retry { cause: RetryCause::Network },
+        _ => Outcome::Accepted,
+    };
+    refused_for(refused, RetryCause::Network);
 }
 
 #[test]

@@ -26,6 +26,33 @@ fn a_session_that_fails_at_any_moment_loses_and_doubles_no_word() {
 }
 
 #[test]
+fn a_session_that_hears_and_says_nothing_for_long_loses_no_word() {
+    let (fragments, truth) = thirty_seconds();
+    let mut world = World::new(live(), fragments);
+    world.deaf = vec![1];
+    world.outside.push((at(25_000), Outside::Fail(failure(RecogniserCause::Stalled))));
+    world.run();
+    assert_said(&world, &truth);
+}
+
+#[test]
+fn sessions_that_fail_while_the_call_ends_lose_no_word() {
+    let (script, truth) = talk(10);
+    for moment in (7_000..15_000).step_by(300) {
+        let mut config = live();
+        config.live.as_mut().unwrap().idle_end = Span::from_s(2);
+        let mut world = World::new(config, stored(&Shape::default(), &script, 10_000));
+        world.ready_after = Span::from_ms(400);
+        for later in [0, 700, 1_500, 2_500] {
+            let error = failure(RecogniserCause::Limit);
+            world.outside.push((at(moment + later), Outside::Fail(error)));
+        }
+        world.run();
+        assert_said(&world, &truth);
+    }
+}
+
+#[test]
 fn a_quota_that_is_used_up_for_a_minute_loses_no_word() {
     let (fragments, truth) = thirty_seconds();
     let mut world = World::new(live(), fragments);

@@ -47,6 +47,8 @@ pub(crate) enum Cut {
     Stall(usize),
     /// Gives these bytes after this many fragments, then nothing.
     Garbage(usize, Bytes),
+    /// Gives these bytes after this many fragments, then ends in good order.
+    Last(usize, Bytes),
     /// Cannot be made at all.
     Refuse(MediaError),
 }
@@ -90,6 +92,8 @@ pub(crate) struct World {
     /// How long a session takes to be ready.
     pub(crate) ready_after: Span,
     pub(crate) partials: bool,
+    /// Sessions that take audio and say nothing.
+    pub(crate) deaf: Vec<u32>,
     pub(crate) summary: Option<Summary>,
     ears: ToneRecogniser,
     open: Option<(String, usize, usize, Option<Cut>)>,
@@ -115,6 +119,7 @@ impl World {
             outcome: |_, _| Outcome::Accepted,
             ready_after: Span::ZERO,
             partials: true,
+            deaf: Vec::new(),
             summary: None,
             ears: ToneRecogniser::default(),
             open: None,
@@ -196,6 +201,9 @@ impl World {
             Output::CloseRecogniser { .. } => self.opening = None,
             Output::Audio(chunk) => {
                 self.chunks.push((self.now, chunk.clone()));
+                if self.deaf.contains(&chunk.session) {
+                    return;
+                }
                 self.ears.audio(chunk).unwrap();
                 self.listen();
             }
@@ -260,6 +268,7 @@ impl World {
             Some(Cut::Stall(n)) if given >= n => None,
             Some(Cut::Garbage(n, _)) if *given > *n => None,
             Some(Cut::End(n) | Cut::Break(n) | Cut::Garbage(n, _)) if given == n => Some(self.now),
+            Some(Cut::Last(n, _)) if given >= n => Some(self.now),
             _ => fragments.get(*next).map(|f| f.at.max(self.now)),
         }
     }
@@ -304,7 +313,8 @@ impl World {
         *next += 1;
         *given += 1;
         match cut.clone() {
-            Some(Cut::End(n)) if number == n => {
+            Some(Cut::Last(n, bytes)) if number == n => Input::Media(bytes),
+            Some(Cut::End(n) | Cut::Last(n, _)) if number >= n => {
                 self.open = None;
                 Input::MediaEnded(MediaEnd::Complete)
             }

@@ -72,11 +72,12 @@ async fn refused(change: impl FnOnce(&mut WorkerOptions)) -> String {
 }
 
 fn from(env: Option<&str>, file: Option<&str>) -> TokenOptions {
-    let mut options = TokenOptions::default();
-    options.token_env = env.map(str::to_owned);
-    options.token_file = file.map(Into::into);
-    options.scopes = vec![Scope::Read];
-    options
+    TokenOptions {
+        token_env: env.map(str::to_owned),
+        token_file: file.map(Into::into),
+        scopes: vec![Scope::Read],
+        ..TokenOptions::default()
+    }
 }
 
 #[tokio::test]

@@ -76,10 +76,7 @@ pub(crate) struct Worker {
 }
 
 pub(crate) fn token(token: &str, scopes: &[Scope]) -> TokenOptions {
-    let mut options = TokenOptions::default();
-    options.token = Some(token.to_owned());
-    options.scopes = scopes.to_vec();
-    options
+    TokenOptions { token: Some(token.to_owned()), scopes: scopes.to_vec(), ..TokenOptions::default() }
 }
 
 /// A token for each scope, one allowed origin, any port.
@@ -93,9 +90,7 @@ pub(crate) fn guarded() -> WorkerOptions {
 
 /// Loopback without tokens, any port.
 pub(crate) fn open() -> WorkerOptions {
-    let mut options = WorkerOptions::default();
-    options.bind = "127.0.0.1:0".parse().unwrap();
-    options
+    WorkerOptions { bind: "127.0.0.1:0".parse().unwrap(), ..WorkerOptions::default() }
 }
 
 impl Worker {

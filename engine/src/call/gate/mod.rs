@@ -235,6 +235,21 @@ impl Gate {
         self.closed.uncovered(&self.emitted, &self.zeroed)
     }
 
+    /// Before which of these words the gate was closed since the word in front of it: no message spans a time
+    /// in which nothing was to be heard.
+    pub(super) fn parted(&mut self, words: &[Interval], times: WordTimes) -> Vec<bool> {
+        self.settle();
+        let measured = matches!(times, WordTimes::Measured { .. });
+        let mut parted = vec![false; words.len()];
+        for (i, pair) in words.windows(2).enumerate().filter(|_| measured) {
+            // Between their middles: the ends of words are only as exact as the recogniser is.
+            let middle = |w: &Interval| w.from + Span::from_us((w.to - w.from).us() / 2);
+            let between = Interval::new(middle(&pair[0]), middle(&pair[1]));
+            parted[i + 1] = self.closed.within(between).next().is_some();
+        }
+        parted
+    }
+
     /// Which of these words, spoken at these times within `segment`, must be cut.
     ///
     /// A word may be the sound of an exposed interval if it lies within the recogniser's word-time error of

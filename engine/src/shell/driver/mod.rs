@@ -126,12 +126,20 @@ impl Driver {
         // Whatever was sent is handed in before more media: gate events above all.
         tokio::select! {
             biased;
-            Some(input) = self.inputs.recv() => input,
+            Some(input) = self.inputs.recv() => self.taken_in(input),
             Some(event) = self.session_events.1.recv() => self.session_event(event),
             Some(done) = self.errands.join_next() => self.errand(done),
             input = self.media.next(), if wants_media => input,
             () = tokio::time::sleep(sleep) => Input::Tick,
         }
+    }
+
+    /// An input as it was sent. Segments are counted while the call takes them; whoever sent one looks there.
+    fn taken_in(&mut self, input: Input) -> Input {
+        if matches!(input, Input::Segment(_)) && self.call.is_running() {
+            self.status.segment();
+        }
+        input
     }
 
     fn perform(&mut self, output: Output) {

@@ -44,7 +44,7 @@ impl News {
             }
             Report::Damage(error) => warn!(%error, "bytes of the stream were passed over"),
             Report::InBandError(e) => {
-                warn!(id = e.id, code = e.code, "Kinesis reports an error in the stream")
+                warn!(id = e.id, code = e.code, "Kinesis reports an error in the stream");
             }
             Report::MediaOpened { connection, selector, cause } => match cause {
                 None => info!(connection, selector, "reading the stream"),

@@ -43,6 +43,11 @@ impl Status {
         self.enter(CallState::Running);
     }
 
+    /// A further segment of media was taken.
+    pub(super) fn segment(&mut self) {
+        self.shown.send_modify(|shown| shown.segments += 1);
+    }
+
     fn wait(&mut self, waiting: u64) {
         let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let change = signed(waiting) - signed(std::mem::replace(&mut self.waiting, waiting));

@@ -94,11 +94,15 @@ type Meaning = (MediaCause, MediaAction, &'static str);
 /// Cause, action and advice for an answer, and whether a renewed token may mend it.
 fn meaning(code: &str, said: &str, status: u16) -> (Meaning, bool) {
     use MediaAction::{Fatal, NextSelector, Retry};
+    const SIGNATURE: &str = "the signature was not taken: check the credentials and this machine's clock";
     const TOKEN: &str = "the token has expired; renew the credentials of this process";
     let expired = matches!(code, "ExpiredToken" | "ExpiredTokenException" | "RequestExpired")
         || (code == "NotAuthorizedException" && said.contains("expired"));
     let meaning = match (code, status) {
         _ if expired => (MediaCause::NotAuthorised, Fatal, TOKEN),
+        ("InvalidSignatureException" | "SignatureDoesNotMatch" | "UnrecognizedClientException", _) => {
+            (MediaCause::NotAuthorised, Fatal, SIGNATURE)
+        }
         ("ResourceNotFoundException", _) => {
             (MediaCause::NoStream, Fatal, "the stream does not exist; check its ARN and the region")
         }

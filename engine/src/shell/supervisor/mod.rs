@@ -3,20 +3,22 @@
 //! Each call runs in a task of its own; one that panics ends alone, with a report. This room knows calls by
 //! their contacts and never looks inside one.
 
+mod desk;
 mod early;
+#[cfg(test)]
+mod tests;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::AbortHandle;
 
-use crate::call::{GateSource, Input, MediaSegment, Summary, TelephonyEvent};
-use crate::shell::api::{CallStatus, Calls, EventTaken, Start};
+use crate::call::{Input, MediaSegment, Summary};
+use crate::shell::api::{CallStatus, Start};
 use crate::shell::clock;
 use crate::shell::driver::{Driver, INPUT_QUEUE};
 use crate::shell::log;
@@ -24,6 +26,7 @@ use crate::shell::metrics::{self, CallEnd};
 use crate::shell::payload::Payload;
 use crate::shell::services::{Order, Services};
 
+pub use desk::Desk;
 use early::Early;
 
 /// Calls that are over and still told of.
@@ -53,11 +56,23 @@ struct Table {
 struct Running {
     inputs: mpsc::Sender<Input>,
     status: watch::Receiver<CallStatus>,
-    /// Every start of this call: the same one again changes nothing.
-    starts: Vec<MediaSegment>,
+    /// Every start of this call, in order: the same one again changes nothing. The call counts those it took;
+    /// with the others, which came when it took no more media, it begins anew once it is over.
+    starts: Vec<Payload>,
     task: Option<AbortHandle>,
-    /// A segment that came when the call took no more media: it begins the call anew once this one is over.
-    next: Option<Box<Payload>>,
+}
+
+impl Running {
+    fn knows(&self, segment: &MediaSegment) -> bool {
+        self.starts.iter().any(|start| start.segment == *segment)
+    }
+
+    /// Tells the call where its media goes on.
+    fn announce(&mut self, start: Payload) {
+        // What cannot be told now counts as not taken.
+        let _ = self.inputs.try_send(Input::Segment(start.segment.clone()));
+        self.starts.push(start);
+    }
 }
 
 impl Supervisor {
@@ -85,13 +100,10 @@ impl Supervisor {
             // The queue is empty and longer than what was kept.
             let _ = inputs.try_send(Input::PastGate(at, source, event));
         }
-        let starts = vec![payload.segment.clone()];
-        let running = Running { inputs, status, starts, task: None, next: None };
+        let running = Running { inputs, status, starts: vec![payload.clone()], task: None };
         table.running.insert(contact.clone(), running);
-        if !payload.ignored.is_empty() {
-            tracing::info!(contact, keys = ?payload.ignored, "the payload has keys that nobody knows");
-        }
-        let work = Arc::clone(self).watch(order, queue, shown);
+        let driving = drive(Arc::clone(&self.services), order, queue, shown.clone(), seed_of(&contact));
+        let work = Arc::clone(self).watch(contact.clone(), driving, shown);
         let task = tokio::spawn(log::of_call(&contact, work)).abort_handle();
         if let Some(running) = table.running.get_mut(&contact) {
             running.task = Some(task);
@@ -102,14 +114,11 @@ impl Supervisor {
     /// Runs a call and tidies up behind it, however it ends.
     async fn watch(
         self: Arc<Self>,
-        order: Order,
-        inputs: mpsc::Receiver<Input>,
+        contact: String,
+        driving: impl Future<Output = Result<Summary, String>> + Send + 'static,
         shown: watch::Sender<CallStatus>,
     ) {
-        let contact = order.contact.clone();
-        let services = Arc::clone(&self.services);
-        let seed = seed_of(&contact);
-        let driven = log::spawn(drive(services, order, inputs, shown.clone(), seed));
+        let driven = log::spawn(driving);
         let left = AbortOnDrop(driven.abort_handle());
         let end = match driven.await {
             Ok(Ok(_)) => None,
@@ -137,23 +146,37 @@ impl Supervisor {
             if table.ended.len() >= MAX_ENDED {
                 table.ended.pop_front();
             }
-            table.ended.push_back(running.status.borrow().clone());
-            if let Some(next) = running.next.filter(|_| !table.draining) {
-                self.begin(&mut table, &next);
+            let status = running.status.borrow().clone();
+            let taken = usize::try_from(status.segments).unwrap_or(usize::MAX);
+            table.ended.push_back(status);
+            if !table.draining {
+                self.go_on(&mut table, contact, running.starts.into_iter().skip(taken));
             }
         }
         drop(table);
         self.ended.notify_waiters();
     }
 
+    /// Begins the call anew with the segments that it did not take.
+    fn go_on(self: &Arc<Self>, table: &mut Table, contact: &str, mut starts: impl Iterator<Item = Payload>) {
+        let Some(first) = starts.next() else { return };
+        if let Start::Refused(why) = self.begin(table, &first) {
+            tracing::error!(contact, why, "a further segment of the call cannot be begun");
+        }
+        if let Some(running) = table.running.get_mut(contact) {
+            starts.for_each(|start| running.announce(start));
+        }
+    }
+
     /// Takes no more calls, ends all in good order, and gives up what is not over after `deadline`. What
     /// remained undelivered then, by call.
     pub async fn shut_down(&self, deadline: Duration) -> Vec<CallStatus> {
-        {
+        let ending: HashSet<String> = {
             let mut table = self.table();
             table.draining = true;
             tracing::info!(calls = table.running.len(), "no more calls are taken; those under way are ended");
-        }
+            table.running.keys().cloned().collect()
+        };
         self.tell_all(&Input::Stop);
         if tokio::time::timeout(deadline, self.all_ended()).await.is_err() {
             tracing::warn!("the drain deadline has passed: what is left is given up");
@@ -163,7 +186,8 @@ impl Supervisor {
         let table = self.table();
         table.running.values().filter_map(|r| r.task.as_ref()).for_each(AbortHandle::abort);
         let left = table.running.values().map(|r| r.status.borrow().clone());
-        left.chain(table.ended.iter().cloned()).filter(|s| s.waiting > 0).collect()
+        let ended = table.ended.iter().filter(|s| ending.contains(&s.contact_id)).cloned();
+        left.chain(ended).filter(|s| s.waiting > 0).collect()
     }
 
     fn tell_all(&self, input: &Input) {
@@ -196,7 +220,8 @@ async fn drive(
     seed: u64,
 ) -> Result<Summary, String> {
     let sink = services.sink(&order).await.map_err(|error| error.to_string())?;
-    Ok(Driver::new(services, order, sink, inputs, shown, seed).run().await)
+    // The future is large, and the task holds it.
+    Ok(Box::pin(Driver::new(services, order, sink, inputs, shown, seed).run()).await)
 }
 
 /// A call given up takes its driver with it.
@@ -214,79 +239,6 @@ pub fn seed_of(contact: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     (contact, clock::now()).hash(&mut hasher);
     hasher.finish()
-}
-
-/// The calls as the HTTP interface asks for them.
-#[derive(Debug, Clone)]
-pub struct Desk(pub Arc<Supervisor>);
-
-impl Calls for Desk {
-    fn start(&self, payload: Payload) -> Start {
-        let mut table = self.0.table();
-        if table.draining {
-            return Start::Draining;
-        }
-        let running = table.running.len();
-        let Some(known) = table.running.get_mut(&payload.contact_id) else {
-            if running >= self.0.max_calls {
-                return Start::AtCapacity;
-            }
-            return self.0.begin(&mut table, &payload);
-        };
-        if known.starts.contains(&payload.segment) {
-            return Start::AlreadyRunning;
-        }
-        known.starts.push(payload.segment.clone());
-        let takes_media = !matches!(known.status.borrow().state.as_str(), "draining" | "ended");
-        if takes_media && known.inputs.try_send(Input::Segment(payload.segment.clone())).is_ok() {
-            return Start::Segment;
-        }
-        known.next = Some(Box::new(payload));
-        Start::Segment
-    }
-
-    fn list(&self) -> Vec<CallStatus> {
-        let table = self.0.table();
-        let running = table.running.values().map(|r| r.status.borrow().clone());
-        running.chain(table.ended.iter().rev().cloned()).collect()
-    }
-
-    fn get(&self, contact: &str) -> Option<CallStatus> {
-        let table = self.0.table();
-        if let Some(running) = table.find(contact) {
-            return Some(running.status.borrow().clone());
-        }
-        table.ended.iter().rev().find(|s| s.contact_id == contact).cloned()
-    }
-
-    fn event<'a>(
-        &'a self,
-        contact: &'a str,
-        source: GateSource,
-        event: TelephonyEvent,
-    ) -> Pin<Box<dyn Future<Output = EventTaken> + Send + 'a>> {
-        let mut table = self.0.table();
-        let inputs = table.find(contact).map(|running| running.inputs.clone());
-        let taken = match inputs {
-            Some(inputs) => match inputs.try_send(Input::Gate(source, event)) {
-                Ok(()) => EventTaken::Taken,
-                Err(_) => EventTaken::Busy,
-            },
-            None if table.early.keep(contact, clock::now(), source, event) => EventTaken::Kept,
-            None => EventTaken::Unknown,
-        };
-        drop(table);
-        Box::pin(std::future::ready(taken))
-    }
-
-    fn drain(&self, contact: &str) -> bool {
-        self.0.table().find(contact).is_some_and(|running| running.inputs.try_send(Input::Stop).is_ok())
-    }
-
-    fn ready(&self) -> bool {
-        let table = self.0.table();
-        !table.draining && table.running.len() < self.0.max_calls
-    }
 }
 
 impl Table {

@@ -84,9 +84,12 @@ byte in → chunk out   from the emulated Kinesis handing a fragment's last byte
 final in → post out   from the final result handed to the socket to the arrival of the message's whole request.
 a sample waits        from its own time to the end of its fragment (half of 1,088 ms and 150 ms of ingestion, both
                       given by the emulator as the service has them), and for the rest of its chunk in the next.
-memory                resident, less that before the first call. Bounds of one call: replay ring live.replay_s ×
-                      32 kB (2.9 MB), empty between utterances; audio that waits for the recogniser
-                      live.max_waiting_audio_ms × 32 B (0.3 MB) and transcribe.queue_ms × 32 B (0.3 MB); a fragment
-                      call.max_fragment_bytes (16 MB; 35 kB as Connect makes them) and two pieces of the socket
-                      behind it; messages call.max_outbox; the rest are three TLS connections and their buffers.
+others                what else the machine does: where it leaves no processor free, p99 and max are its doing.
+memory                resident; per call, less that before the first one, so that a single call also pays for what
+                      all share. Bounds of one call: the replay ring live.replay_s × 32 kB (2.9 MB), of which
+                      some 8 s are in use, since a silent party is final only up to 10 s ago; audio that waits for
+                      the recogniser, live.max_waiting_audio_ms and transcribe.queue_ms × 32 B (0.3 MB each); a
+                      fragment, call.max_fragment_bytes (16 MB; as Connect makes them 35 kB), and three pieces of
+                      the socket behind it; the last 64 messages, for pauses that become known late; messages that
+                      wait, call.max_outbox; and three connections with TLS.
 ";

@@ -1,23 +1,19 @@
 //! The services behind real HTTP, on one port.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use hyper::body::Incoming;
 
 use super::state::{Answer, Aws, Options};
+use crate::emulators::emulated::{Emulated, lock};
 use crate::emulators::{Clock, Dropped, Outgoing, Reply, Server, ServerOptions, Service, read_body};
 
 /// A body beyond this is not read.
 const MAX_BODY: usize = 1 << 20;
 
 /// Connect, Secrets Manager, SSM and ECS on a port.
-#[derive(Debug)]
-pub struct AwsServer {
-    server: Server,
-    state: Arc<Mutex<Aws>>,
-    clock: Clock,
-}
+pub type AwsServer = Emulated<Aws>;
 
 #[derive(Debug)]
 struct Desk {
@@ -25,7 +21,7 @@ struct Desk {
     clock: Clock,
 }
 
-impl AwsServer {
+impl Emulated<Aws> {
     /// Starts it. Its time is the clock's: signatures are judged by it.
     ///
     /// # Errors
@@ -35,34 +31,6 @@ impl AwsServer {
         let server = Server::start(server, Desk { state: Arc::clone(&state), clock }).await?;
         Ok(Self { server, state, clock })
     }
-
-    /// The base address, of every service.
-    #[must_use]
-    pub fn url(&self) -> String {
-        self.server.url()
-    }
-
-    /// The state machine, to fill it and to read what was asked. Do not hold it across an await.
-    pub fn state(&self) -> MutexGuard<'_, Aws> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Its clock.
-    #[must_use]
-    pub fn clock(&self) -> Clock {
-        self.clock
-    }
-
-    /// The server, to refuse, freeze or stop it.
-    pub fn server(&mut self) -> &mut Server {
-        &mut self.server
-    }
-
-    /// The certificate a client must trust, PEM.
-    #[must_use]
-    pub fn ca_pem(&self) -> Option<&str> {
-        self.server.ca_pem()
-    }
 }
 
 impl Service for Desk {
@@ -71,7 +39,7 @@ impl Service for Desk {
         let body = read_body(body, MAX_BODY).await?;
         let request = http::Request::from_parts(parts, body);
         let now = self.clock.now();
-        let answer = self.state.lock().unwrap_or_else(PoisonError::into_inner).handle(now, &request);
+        let answer = lock(&self.state).handle(now, &request);
         match answer {
             Answer::Reply(response) => Ok(response.map(Outgoing::whole)),
             Answer::Silence => std::future::pending().await,

@@ -1,7 +1,7 @@
 //! Kinesis Video Streams behind real HTTP.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::connection::Step;
 use super::state::{Answer, ConnectionId, Kinesis, Options};
+use crate::emulators::emulated::{Emulated, lock};
 use crate::emulators::{Clock, Dropped, Outgoing, Reply, Server, ServerOptions, Service, read_body};
 
 /// A request beyond this is not read.
@@ -18,12 +19,7 @@ const MAX_BODY: usize = 64 << 10;
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Kinesis Video Streams on a port; its own data endpoint.
-#[derive(Debug)]
-pub struct KinesisServer {
-    server: Server,
-    state: Arc<Mutex<Kinesis>>,
-    clock: Clock,
-}
+pub type KinesisServer = Emulated<Kinesis>;
 
 #[derive(Debug)]
 struct Desk {
@@ -31,7 +27,7 @@ struct Desk {
     clock: Clock,
 }
 
-impl KinesisServer {
+impl Emulated<Kinesis> {
     /// Starts it. The real service speaks HTTP/1.1: for TLS offer that alone.
     ///
     /// # Errors
@@ -42,38 +38,6 @@ impl KinesisServer {
         lock(&state).set_endpoint(&server.url());
         Ok(Self { server, state, clock })
     }
-
-    /// The base address.
-    #[must_use]
-    pub fn url(&self) -> String {
-        self.server.url()
-    }
-
-    /// The state machine, to add streams and faults. Do not hold it across an await.
-    pub fn state(&self) -> MutexGuard<'_, Kinesis> {
-        lock(&self.state)
-    }
-
-    /// Its clock.
-    #[must_use]
-    pub fn clock(&self) -> Clock {
-        self.clock
-    }
-
-    /// The server, to refuse, freeze or stop it.
-    pub fn server(&mut self) -> &mut Server {
-        &mut self.server
-    }
-
-    /// The certificate a client must trust, PEM.
-    #[must_use]
-    pub fn ca_pem(&self) -> Option<&str> {
-        self.server.ca_pem()
-    }
-}
-
-fn lock(state: &Mutex<Kinesis>) -> MutexGuard<'_, Kinesis> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Service for Desk {

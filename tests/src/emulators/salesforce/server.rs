@@ -1,13 +1,15 @@
 //! Salesforce behind real HTTP.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex};
 
 use hyper::body::Incoming;
 use tokio::sync::watch;
 
 use super::arrivals::Arrival;
 use super::state::{Answer, Options, Salesforce};
+use crate::emulators::emulated::{Emulated, lock};
 use crate::emulators::{Clock, Dropped, Outgoing, Reply, Server, ServerOptions, Service, read_body};
 
 /// A body beyond this is not read.
@@ -16,10 +18,21 @@ const MAX_BODY: usize = 1 << 20;
 /// Salesforce on a port.
 #[derive(Debug)]
 pub struct SalesforceServer {
-    server: Server,
-    state: Arc<Mutex<Salesforce>>,
-    clock: Clock,
+    emulated: Emulated<Salesforce>,
     count: watch::Receiver<usize>,
+}
+
+impl Deref for SalesforceServer {
+    type Target = Emulated<Salesforce>;
+    fn deref(&self) -> &Self::Target {
+        &self.emulated
+    }
+}
+
+impl DerefMut for SalesforceServer {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.emulated
+    }
 }
 
 #[derive(Debug)]
@@ -55,10 +68,6 @@ impl Arrivals {
     }
 }
 
-fn lock(state: &Mutex<Salesforce>) -> MutexGuard<'_, Salesforce> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl SalesforceServer {
     /// Starts it. Its time is the clock's: tokens are judged by it.
     ///
@@ -69,7 +78,7 @@ impl SalesforceServer {
         let (counter, count) = watch::channel(0);
         let desk = Desk { state: Arc::clone(&state), clock, count: counter };
         let server = Server::start(server, desk).await?;
-        Ok(Self { server, state, clock, count })
+        Ok(Self { emulated: Emulated { server, state, clock }, count })
     }
 
     /// The messages that have arrived and those that will.
@@ -82,28 +91,6 @@ impl SalesforceServer {
     #[must_use]
     pub fn base(&self) -> String {
         format!("{}/telephony/v1", self.server.url())
-    }
-
-    /// The state machine, to open conversations and to read what arrived. Do not hold it across an await.
-    pub fn state(&self) -> MutexGuard<'_, Salesforce> {
-        lock(&self.state)
-    }
-
-    /// Its clock.
-    #[must_use]
-    pub fn clock(&self) -> Clock {
-        self.clock
-    }
-
-    /// The server, to refuse, freeze or stop it.
-    pub fn server(&mut self) -> &mut Server {
-        &mut self.server
-    }
-
-    /// The certificate a client must trust, PEM.
-    #[must_use]
-    pub fn ca_pem(&self) -> Option<&str> {
-        self.server.ca_pem()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Amazon Transcribe behind real HTTP/2: framing, signatures, and one task a session.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use engine::time::Time;
@@ -14,6 +14,7 @@ use super::frame::{Decoder, Message, Value, encode_headers};
 use super::script::Exception;
 use super::session::Event;
 use super::state::{Options, SessionId, Transcribe};
+use crate::emulators::emulated::{Emulated, lock};
 use crate::emulators::sigv4::{self, Chain, Credentials};
 use crate::emulators::{Clock, Dropped, Outgoing, Reply, Server, ServerOptions, Service};
 
@@ -21,12 +22,7 @@ use crate::emulators::{Clock, Dropped, Outgoing, Reply, Server, ServerOptions, S
 const EVENTS: usize = 64;
 
 /// Amazon Transcribe on a port.
-#[derive(Debug)]
-pub struct TranscribeServer {
-    server: Server,
-    state: Arc<Mutex<Transcribe>>,
-    clock: Clock,
-}
+pub type TranscribeServer = Emulated<Transcribe>;
 
 #[derive(Debug)]
 struct Desk {
@@ -35,7 +31,7 @@ struct Desk {
     credentials: Option<Credentials>,
 }
 
-impl TranscribeServer {
+impl Emulated<Transcribe> {
     /// Starts it. With credentials every request and every event must be signed with them, at a time within
     /// five minutes of the clock's; without, signatures are not looked at.
     ///
@@ -52,38 +48,6 @@ impl TranscribeServer {
         let server = Server::start(server, desk).await?;
         Ok(Self { server, state, clock })
     }
-
-    /// The base address.
-    #[must_use]
-    pub fn url(&self) -> String {
-        self.server.url()
-    }
-
-    /// The state machine, to script faults and to read what arrived. Do not hold it across an await.
-    pub fn state(&self) -> MutexGuard<'_, Transcribe> {
-        lock(&self.state)
-    }
-
-    /// Its clock.
-    #[must_use]
-    pub fn clock(&self) -> Clock {
-        self.clock
-    }
-
-    /// The server, to refuse, freeze or stop it.
-    pub fn server(&mut self) -> &mut Server {
-        &mut self.server
-    }
-
-    /// The certificate a client must trust, PEM.
-    #[must_use]
-    pub fn ca_pem(&self) -> Option<&str> {
-        self.server.ca_pem()
-    }
-}
-
-fn lock(state: &Mutex<Transcribe>) -> MutexGuard<'_, Transcribe> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Service for Desk {

@@ -43,17 +43,12 @@ pub(crate) struct Function {
 impl Function {
     /// Starts it with this environment and no other.
     pub(crate) async fn start(environment: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "the_function", "--ignored", "--nocapture"]);
-        Self::of(command, environment).await
-    }
-
-    /// The same, started by this command.
-    pub(crate) async fn of(mut command: Command, environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_transcribe"));
         let runtime = RuntimeServer::start(INVOCATION).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         let process = command
+            .arg("lambda")
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", runtime.address())
             .env("AWS_LAMBDA_FUNCTION_NAME", "kvsTranscriber")
