@@ -205,7 +205,7 @@ impl Call {
             closed_run: Span::ZERO,
             ids: Ids::default(),
             marks: [None; 2],
-            outbox: Outbox::new(config.store, seed),
+            outbox: Outbox::new(config.store, live.map_or(Span::ZERO, |live| live.provisional), seed),
             sent_words: VecDeque::new(),
             checkpoint: 0,
             unstored: Vec::new(),

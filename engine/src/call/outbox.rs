@@ -99,6 +99,8 @@ pub(super) struct Outbox {
     store: bool,
     queues: BTreeMap<String, VecDeque<Entry>>,
     dice: fastrand::Rng,
+    /// So long what was acknowledged may turn out to have been thrown away.
+    provisional: Span,
     /// What was acknowledged lately, and when.
     acknowledged: VecDeque<(Time, Utterance)>,
     /// Posts were withheld when last looked at.
@@ -107,9 +109,10 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn new(store: bool, seed: u64) -> Self {
+    pub(super) fn new(store: bool, provisional: Span, seed: u64) -> Self {
         Self {
             store,
+            provisional,
             queues: BTreeMap::new(),
             dice: fastrand::Rng::with_seed(seed),
             acknowledged: VecDeque::new(),
@@ -290,6 +293,9 @@ impl Outbox {
     }
 
     fn acknowledge(&mut self, now: Time, utterance: Utterance) {
+        while self.acknowledged.front().is_some_and(|(at, _)| *at < now - self.provisional) {
+            self.acknowledged.pop_front();
+        }
         if self.acknowledged.len() >= MAX_ACKNOWLEDGED {
             self.acknowledged.pop_front();
         }
@@ -344,7 +350,7 @@ mod tests {
 
     #[test]
     fn one_in_flight_per_participant_in_order() {
-        let mut o = Outbox::new(false, 1);
+        let mut o = Outbox::new(false, Span::ZERO, 1);
         for (who, id) in [("a", "a1"), ("a", "a2"), ("b", "b1")] {
             o.push(message(who, id));
         }
@@ -358,7 +364,7 @@ mod tests {
 
     #[test]
     fn a_refused_try_comes_again_under_the_same_id_before_any_other() {
-        let mut o = Outbox::new(false, 1);
+        let mut o = Outbox::new(false, Span::ZERO, 1);
         o.push(message("a", "a1"));
         o.push(message("a", "a2"));
         o.poll(s(0), false);
@@ -372,7 +378,7 @@ mod tests {
 
     #[test]
     fn retries_reach_beyond_the_thirty_second_window() {
-        let mut o = Outbox::new(false, 7);
+        let mut o = Outbox::new(false, Span::ZERO, 7);
         o.push(message("a", "a1"));
         let (mut now, mut tries) = (s(0), 0);
         while now < s(35) {
@@ -388,7 +394,7 @@ mod tests {
 
     #[test]
     fn nothing_is_posted_before_it_is_stored_or_while_the_gate_is_closed() {
-        let mut o = Outbox::new(true, 1);
+        let mut o = Outbox::new(true, Span::ZERO, 1);
         o.push(message("a", "a1"));
         assert!(o.poll(s(0), false).is_empty());
         o.stored(s(0), &["a1".into()]);

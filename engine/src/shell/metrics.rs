@@ -24,6 +24,7 @@ const MESSAGES: &str = "kvscribe_messages_total";
 const DROPS: &str = "kvscribe_drops_total";
 const DROPPED_BYTES: &str = "kvscribe_dropped_bytes_total";
 const OUTBOX: &str = "kvscribe_outbox_messages";
+const REPLAY: &str = "kvscribe_replay_bytes";
 const EXPOSED: &str = "kvscribe_exposed_milliseconds_total";
 const GATE_EVENTS: &str = "kvscribe_gate_events_total";
 const KEY_UNRESOLVED: &str = "kvscribe_key_unresolved_total";
@@ -159,6 +160,7 @@ pub fn describe() {
     describe_counter!(DROPS, "Times something was let go, by reason");
     describe_counter!(DROPPED_BYTES, Unit::Bytes, "Audio let go, by reason");
     describe_gauge!(OUTBOX, "Messages not yet acknowledged, all calls");
+    describe_gauge!(REPLAY, Unit::Bytes, "Audio kept until its words are final, all calls");
     describe_counter!(
         EXPOSED,
         Unit::Milliseconds,
@@ -166,6 +168,11 @@ pub fn describe() {
     );
     describe_counter!(GATE_EVENTS, "Gate and participant events received, by answer");
     describe_counter!(KEY_UNRESOLVED, "Calls whose first contact could not be found out");
+    describe_histogram!(
+        MEDIA_TO_AUDIO,
+        Unit::Seconds,
+        "From a piece of media to the first audio that it released"
+    );
     describe_histogram!(SPEECH_TO_POST, Unit::Seconds, "From the end of speech to the accepted post");
 }
 
@@ -232,6 +239,11 @@ pub fn outbox_changed(by: i64) {
     gauge!(OUTBOX).increment(by as f64);
 }
 
+/// So many more bytes of audio are kept to be sent again if a session fails, or fewer.
+pub fn replay_changed(by: i64) {
+    gauge!(REPLAY).increment(by as f64);
+}
+
 /// This much more audio was exposed.
 pub fn exposed(more: Span) {
     counter!(EXPOSED).increment(milliseconds(more));
@@ -284,6 +296,8 @@ mod tests {
             session_restart(RecogniserCause::NoAudio);
             dropped(DropReason::ForeignContact, 1024);
             gap(Party::Agent, Span::from_ms(300));
+            replay_changed(3200);
+            replay_changed(-1200);
             speech_to_post(Span::from_ms(1200));
             lag_behind_live(Span::from_ms(-5));
         });
@@ -296,6 +310,7 @@ mod tests {
             "kvscribe_session_restarts_total{cause=\"no_audio\"} 1",
             "kvscribe_dropped_bytes_total{reason=\"foreign_contact\"} 1024",
             "kvscribe_gap_milliseconds_total{party=\"agent\"} 300",
+            "kvscribe_replay_bytes 2000",
             "kvscribe_speech_to_post_seconds_bucket{le=\"1\"} 0",
             "kvscribe_speech_to_post_seconds_bucket{le=\"1.5\"} 1",
         ] {

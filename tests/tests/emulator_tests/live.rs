@@ -68,6 +68,22 @@ fn what_an_outage_held_back_comes_at_its_end() {
     assert_eq!((readable(1999), readable(3999), readable(4000), readable(4502)), (1, 0, 2, 1));
 }
 
+#[test]
+fn when_each_fragment_was_handed_out_is_remembered_if_asked_for() {
+    let mut kinesis = Kinesis::new(Options { keep_deliveries: true, ..Options::default() }, "");
+    let call = LiveCall::generated(&Shape::default(), &pcm(), NOW).unwrap();
+    kinesis.play("acme", call.start, call.fragments);
+    let body = json!({"StreamName": "acme", "StartSelector": {"StartSelectorType": "EARLIEST"}}).to_string();
+    let request = http::Request::post("/getMedia").body(body.into()).unwrap();
+    let Answer::Media(id) = kinesis.handle(NOW, &request) else { panic!("refused") };
+    let at = |ms: i64| NOW + Span::from_ms(ms);
+    for ms in [1237, 1238, 1300, 2400] {
+        while let Step::Send(_) = kinesis.poll(at(ms), id) {}
+    }
+    let seen: Vec<_> = kinesis.deliveries().iter().map(|d| (d.stream.as_str(), d.index, d.at)).collect();
+    assert_eq!(seen, [("acme", 0, at(1238)), ("acme", 1, at(2400))]);
+}
+
 #[tokio::test]
 async fn fragments_arrive_one_by_one_at_the_pace_of_the_clock() {
     let clock = Clock::faster(10.0);

@@ -116,6 +116,21 @@ fn exception(events: &[(i64, Event)]) -> Option<&Exception> {
 }
 
 #[test]
+fn when_each_final_was_handed_out_is_remembered_if_asked_for() {
+    for (keep_finals, count) in [(true, 3), (false, 0)] {
+        let mut transcribe = Transcribe::new(Options { keep_finals, ..Options::default() });
+        let id = open(&mut transcribe);
+        let told = play(&mut transcribe, id);
+        let of = |(ms, event): &(i64, Event)| {
+            finals(results(event)).into_iter().map(|f| (at(*ms), f.3)).collect::<Vec<_>>()
+        };
+        let told: Vec<_> = told.iter().flat_map(of).collect();
+        assert_eq!(told.len(), 3);
+        assert_eq!(transcribe.records()[0].finals, told[..count]);
+    }
+}
+
+#[test]
 fn both_channels_are_told_with_their_true_times() {
     let mut transcribe = Transcribe::new(Options::default());
     let id = open(&mut transcribe);

@@ -20,12 +20,14 @@ pub(super) struct Status {
     since_measured: Span,
     /// Messages waiting, as last counted.
     waiting: u64,
+    /// Bytes kept to be sent again, as last counted.
+    replay: usize,
 }
 
 impl Status {
     pub(super) fn new(shown: watch::Sender<CallStatus>) -> Self {
         metrics::call_entered(CallState::Starting);
-        Self { shown, state: CallState::Starting, lag: None, since_measured: EVERY, waiting: 0 }
+        Self { shown, state: CallState::Starting, lag: None, since_measured: EVERY, waiting: 0, replay: 0 }
     }
 
     /// A chunk leaves for the recogniser.
@@ -54,6 +56,14 @@ impl Status {
         }
     }
 
+    fn keep(&mut self, replay: usize) {
+        let signed = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        let change = signed(replay) - signed(std::mem::replace(&mut self.replay, replay));
+        if change != 0 {
+            metrics::replay_changed(change);
+        }
+    }
+
     fn enter(&mut self, state: CallState) {
         if state != self.state {
             metrics::call_left(self.state);
@@ -70,6 +80,7 @@ impl Status {
         let (state, lag) = (self.state, self.lag);
         let progress = call.progress();
         self.wait(progress.waiting);
+        self.keep(call.replay_bytes());
         self.shown.send_if_modified(|shown| {
             let mut next = shown.clone();
             next.state = state.name().to_owned();
@@ -105,6 +116,7 @@ impl Status {
 impl Drop for Status {
     fn drop(&mut self) {
         self.wait(0);
+        self.keep(0);
         metrics::call_left(self.state);
     }
 }

@@ -43,6 +43,11 @@ impl Connection {
         Self { stream, next: usize::MAX, delivered: 0, cut_at: Time::MAX, faults, end: None }
     }
 
+    /// Index of the fragment that is next.
+    pub(super) fn next(&self) -> usize {
+        self.next
+    }
+
     /// What is next. With `idle`, the answer ends so long after the last fragment became readable.
     pub(super) fn poll(&mut self, now: Time, stored: &[Stored], idle: Option<Span>) -> Step {
         if let Some(end) = &self.end {

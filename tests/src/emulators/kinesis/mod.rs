@@ -20,4 +20,4 @@ pub use request::Selector;
 pub use restamp::restamp;
 pub use script::{Exception, Fault};
 pub use server::KinesisServer;
-pub use state::{Answer, ConnectionId, Kinesis, Options};
+pub use state::{Answer, ConnectionId, Delivery, Kinesis, Options};

@@ -29,6 +29,8 @@ pub struct Options {
     pub ingestion: Span,
     /// The answer ends so long after the stream's last fragment; absent: it stays open and silent.
     pub end_after: Option<Span>,
+    /// Remember when each fragment was handed out, for measurements.
+    pub keep_deliveries: bool,
 }
 
 impl Default for Options {
@@ -41,6 +43,7 @@ impl Default for Options {
             retention: Span::from_s(24 * 3600),
             ingestion: Span::from_ms(150),
             end_after: None,
+            keep_deliveries: false,
         }
     }
 }
@@ -56,6 +59,17 @@ pub enum Answer {
     Reply(http::Response<Bytes>),
     /// Media: [`Kinesis::poll`] the connection.
     Media(ConnectionId),
+}
+
+/// A fragment as it was handed out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// When it was handed to the connection, before the first byte was written.
+    pub at: Time,
+    /// The stream.
+    pub stream: String,
+    /// Which of the stream's fragments, counted from 0.
+    pub index: usize,
 }
 
 /// A fragment with when it can be read.
@@ -82,6 +96,7 @@ pub struct Kinesis {
     plans: VecDeque<Vec<Fault>>,
     endpoint_plans: VecDeque<Exception>,
     selectors: Vec<(Time, String, Selector)>,
+    deliveries: Vec<Delivery>,
 }
 
 impl Kinesis {
@@ -97,6 +112,7 @@ impl Kinesis {
             plans: VecDeque::new(),
             endpoint_plans: VecDeque::new(),
             selectors: Vec::new(),
+            deliveries: Vec::new(),
         }
     }
 
@@ -156,6 +172,12 @@ impl Kinesis {
     #[must_use]
     pub fn selectors(&self) -> &[(Time, String, Selector)] {
         &self.selectors
+    }
+
+    /// Fragments that were handed out whole, where [`Options::keep_deliveries`] says so.
+    #[must_use]
+    pub fn deliveries(&self) -> &[Delivery] {
+        &self.deliveries
     }
 
     /// Connections that are open.
@@ -229,7 +251,12 @@ impl Kinesis {
     pub fn poll(&mut self, now: Time, id: ConnectionId) -> Step {
         let Some(connection) = self.connections.get_mut(&id) else { return Step::End };
         let stored = self.streams.get(&connection.stream).map(|s| s.stored.as_slice()).unwrap_or_default();
-        connection.poll(now, stored, self.options.end_after)
+        let index = connection.next();
+        let step = connection.poll(now, stored, self.options.end_after);
+        if self.options.keep_deliveries && connection.next() > index {
+            self.deliveries.push(Delivery { at: now, stream: connection.stream.clone(), index });
+        }
+        step
     }
 
     /// The client has gone, or the answer is over.

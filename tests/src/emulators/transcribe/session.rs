@@ -42,6 +42,9 @@ pub struct Record {
     pub frames: i64,
     /// All audio, interleaved samples; empty where [`Options::keep_audio`] says so.
     pub samples: Vec<i16>,
+    /// Every final result: when it was handed to the connection, and its text; empty unless
+    /// [`Options::keep_finals`] says so.
+    pub finals: Vec<(Time, String)>,
     /// The client ended its audio.
     pub ended: bool,
 }
@@ -81,8 +84,8 @@ impl Session {
     ) -> Self {
         let hearing = listener.open(&request, options.pause);
         let writer = Writer::new(number, &request, options.punctuation);
-        let (audio, samples) = (Vec::new(), Vec::new());
-        let record = Record { opened: now, request, audio, frames: 0, samples, ended: false };
+        let (audio, samples, finals) = (Vec::new(), Vec::new(), Vec::new());
+        let record = Record { opened: now, request, audio, frames: 0, samples, finals, ended: false };
         let due = VecDeque::new();
         Self {
             record,
@@ -169,6 +172,9 @@ impl Session {
         match self.due.front() {
             Some((at, _)) if *at <= now => {
                 let event = self.due.pop_front().map_or(Event::End, |(_, event)| event);
+                if options.keep_finals {
+                    self.record.finals.extend(final_texts(&event).map(|text| (now, text)));
+                }
                 Ok(event)
             }
             Some((at, _)) => Err(if self.over { *at } else { (*at).min(idle).min(oldest) }),
@@ -239,4 +245,14 @@ impl Session {
             }
         }
     }
+}
+
+/// Texts of the final results in an event.
+fn final_texts(event: &Event) -> impl Iterator<Item = String> {
+    let results = match event {
+        Event::Transcript(transcript) => transcript["Transcript"]["Results"].as_array(),
+        _ => None,
+    };
+    let finals = results.into_iter().flatten().filter(|result| result["IsPartial"] == json!(false));
+    finals.filter_map(|result| result["Alternatives"][0]["Transcript"].as_str().map(str::to_owned))
 }

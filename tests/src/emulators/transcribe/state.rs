@@ -32,6 +32,8 @@ pub struct Options {
     pub medical_min_rate_hz: u32,
     /// Remember all audio, for tests to look at.
     pub keep_audio: bool,
+    /// Remember when each final result was handed out, for measurements.
+    pub keep_finals: bool,
 }
 
 impl Default for Options {
@@ -46,6 +48,7 @@ impl Default for Options {
             punctuation: true,
             medical_min_rate_hz: 16_000,
             keep_audio: true,
+            keep_finals: false,
         }
     }
 }

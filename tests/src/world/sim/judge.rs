@@ -14,6 +14,8 @@ use crate::world::{World, at};
 const TOLERANCE_MS: i64 = 64 + 10;
 /// So near the edge of a closed time a word may be heard in part: it is neither asked for nor forbidden.
 const EDGE_MS: i64 = 300;
+/// What was posted before its time was known to be closed is not posted again, whole utterance that it is.
+const LATE_EDGE_MS: i64 = 2_000;
 
 pub(super) fn judge(world: &World, truth: &Truth, shop: &Shop) -> Vec<Violation> {
     let mut violations = Vec::new();
@@ -80,7 +82,10 @@ fn once(truth: &Truth, shop: &Shop, broken: &mut Broken<'_>) {
     let mut delivered = delivered(shop);
     for said in &truth.words {
         let (from, to) = (said.at_ms, said.at_ms + i64::try_from(BURST_MS).unwrap_or(0));
-        let near = |c: &Closed| from < c.to_ms + EDGE_MS && c.from_ms - EDGE_MS < to;
+        let near = |c: &Closed| {
+            let edge = if c.known_ms > c.from_ms { LATE_EDGE_MS } else { EDGE_MS };
+            from < c.to_ms + EDGE_MS && c.from_ms - edge < to
+        };
         let inside = |c: &Closed| c.from_ms <= from && to <= c.to_ms;
         let matching = |(d, _): &(Said, String)| {
             d.party == said.party && d.word == said.word && (d.at_ms - said.at_ms).abs() <= TOLERANCE_MS
