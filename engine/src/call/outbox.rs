@@ -181,8 +181,9 @@ impl Outbox {
         let mut unsent = Vec::new();
         for queue in self.queues.values_mut() {
             let out = |e: &Entry| e.state == State::InFlight || e.ambiguous || e.again;
-            let kept = queue.iter().take_while(|e| out(e)).count();
-            unsent.extend(queue.drain(kept..).map(|e| (e.utterance, e.attempts > 0)));
+            let (kept, taken): (VecDeque<_>, VecDeque<_>) = queue.drain(..).partition(out);
+            *queue = kept;
+            unsent.extend(taken.into_iter().map(|e| (e.utterance, e.attempts > 0)));
         }
         unsent
     }

@@ -102,6 +102,8 @@ fn story(world: &World, truth: &Truth, shop: &Shop) -> Vec<String> {
         let start = ms(Time::from_ms(message.start_time));
         (ms(*t), format!("stored {} from {start}: {}", message.participant_id, message.content.0))
     }));
+    let summary = world.summary.as_ref().map(|s| format!("{:?} ambiguous: {}", s.messages, shop.ambiguous));
+    lines.push((i64::MAX, summary.unwrap_or_default()));
     lines.sort_by_key(|(t, _)| *t);
     lines.into_iter().map(|(t, line)| format!("{t:>7} {line}")).collect()
 }

@@ -179,7 +179,12 @@ impl Link {
                 false
             }
         };
-        self.attempt += usize::from(self.looks_elsewhere);
+        self.attempt = match error.action {
+            // From the oldest on is as far as one may look for what is not there: `NOW` would pass over what
+            // comes to be stored meanwhile, and is for a service that refuses all else.
+            MediaAction::Retry if self.looks_elsewhere => usize::from(self.attempt == 0),
+            _ => self.attempt + usize::from(self.looks_elsewhere),
+        };
     }
 
     /// Why the last connection ended: the service had said so inside the response, whose last document is
@@ -291,7 +296,8 @@ impl Link {
     }
 
     /// Where to begin: behind what was read last; else as configured; what that does not find, from the
-    /// oldest on; else what comes now. Round and round, since what is not there yet may come.
+    /// oldest on; what the service refuses, in turn down to what comes now. Round and round, since what is not
+    /// there yet may come.
     fn selector(&self) -> MediaFrom {
         let first = match &self.last_fragment {
             Some(number) => MediaFrom::AfterFragment(number.clone()),
@@ -328,7 +334,7 @@ impl Link {
 
 /// A connection that ended like this, with no fragment, may mean that nothing lies behind its selector.
 fn found_nothing(cause: MediaCause) -> bool {
-    matches!(cause, MediaCause::EndOfStream | MediaCause::Stalled | MediaCause::InBand)
+    matches!(cause, MediaCause::EndOfStream | MediaCause::Stalled)
 }
 
 #[cfg(test)]

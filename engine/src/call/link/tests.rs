@@ -45,7 +45,7 @@ fn it_begins_a_little_early_and_looks_elsewhere_for_what_is_not_there() {
         seen.push(request.from);
     }
     let first = MediaFrom::ServerTime(s(-2));
-    assert_eq!(seen, [MediaFrom::Earliest, MediaFrom::Now, first, MediaFrom::Earliest]);
+    assert_eq!(seen, [MediaFrom::Earliest, first.clone(), MediaFrom::Earliest, first]);
     assert_eq!(l.selectors["EARLIEST"], 2);
 }
 
