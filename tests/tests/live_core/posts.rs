@@ -71,12 +71,12 @@ fn a_conversation_that_appears_late_loses_no_message() {
 
 /// Nothing is taken in the first so many seconds: everything arrives all the same, in order, and no audio
 /// waits for it.
-fn refused_for(outcome: fn(Time, usize) -> Outcome, cause: RetryCause) {
+fn refused_for(outcome: fn(Time) -> Outcome, cause: RetryCause) {
     let (fragments, truth) = thirty_seconds();
     let mut calm = World::new(live(), fragments.clone());
     calm.run();
     let mut world = World::new(live(), fragments);
-    world.outcome = outcome;
+    world.outcome = Box::new(move |now, _| outcome(now));
     world.run();
     assert_said(&world, &truth);
     let messages = &world.summary.as_ref().unwrap().messages;
@@ -86,17 +86,17 @@ fn refused_for(outcome: fn(Time, usize) -> Outcome, cause: RetryCause) {
     assert_eq!(times(&world), times(&calm), "audio goes on");
     // Each participant's are taken one by one, in the order in which they were said.
     for participant in ["END_USER", "VIRTUAL_AGENT"] {
-        let taken = world.posted.iter().enumerate().filter(|(n, (at, post))| {
-            outcome(*at, *n) == Outcome::Accepted && post.message.participant_id.ends_with(participant)
+        let taken = world.posted.iter().filter(|(at, post)| {
+            outcome(*at) == Outcome::Accepted && post.message.participant_id.ends_with(participant)
         });
-        let starts: Vec<_> = taken.map(|(_, (_, post))| post.message.start_time).collect();
+        let starts: Vec<_> = taken.map(|(_, post)| post.message.start_time).collect();
         assert!(starts.is_sorted() && starts.len() * 2 >= truth.len() - 1, "{starts:?}");
     }
 }
 
 #[test]
 fn a_rate_limit_of_40_seconds_loses_no_message_and_holds_up_no_audio() {
-    let limited = |now: Time, _| match now {
+    let limited = |now: Time| match now {
         now if now < at(42_000) => Outcome::Retry { cause: RetryCause::RateLimited },
         _ => Outcome::Accepted,
     };
@@ -105,7 +105,7 @@ fn a_rate_limit_of_40_seconds_loses_no_message_and_holds_up_no_audio() {
 
 #[test]
 fn a_connection_refused_for_30_seconds_loses_no_message_and_holds_up_no_audio() {
-    let refused = |now: Time, _| match now {
+    let refused = |now: Time| match now {
         now if now < at(32_000) => Outcome::Retry { cause: RetryCause::Network },
         _ => Outcome::Accepted,
     };
