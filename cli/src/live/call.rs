@@ -24,7 +24,7 @@ use crate::console::Console;
 use crate::failure::Failure;
 
 use super::one::OneCall;
-use super::{StopSignal, block_on, prepare, report, say};
+use super::{StopSignal, block_on, prepare, report};
 
 pub(crate) fn run(args: &CallArgs, console: &mut Console) -> Result<(), Failure> {
     let text = event(&args.event, console)?;
@@ -62,10 +62,10 @@ pub(crate) fn run(args: &CallArgs, console: &mut Console) -> Result<(), Failure>
     };
     let (summary, stopped) = block_on(log::of_call(&contact, calling))?;
     match args.summary {
-        SummaryFormat::Text => say(console, &report::text(&summary)),
+        SummaryFormat::Text => console.block(&report::text(&summary)),
         SummaryFormat::Json => {
             let text = serde_json::to_string(&summary).context("cannot write the summary")?;
-            say(console, &text);
+            console.block(&text);
         }
     }
     conclude(&summary, stopped)

@@ -20,7 +20,6 @@ use engine::shell::config::{Config, Sources};
 use engine::shell::log::{self, LogOptions};
 
 use crate::args::ConfigArgs;
-use crate::console::Console;
 use crate::failure::Failure;
 
 /// Reads the configuration and sets up logging.
@@ -81,9 +80,4 @@ impl StopSignal {
         // Without a handler Ctrl-C ends the process at once, as it does everywhere.
         let _ = tokio::signal::ctrl_c().await;
     }
-}
-
-/// Says a line to whoever started the command.
-fn say(console: &mut Console, text: &str) {
-    console.block(text);
 }

@@ -14,7 +14,7 @@ use crate::args::WorkerArgs;
 use crate::console::Console;
 use crate::failure::Failure;
 
-use super::{StopSignal, block_on, prepare, say};
+use super::{StopSignal, block_on, prepare};
 
 /// How often the exporter tidies up behind its histograms.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &WorkerArgs, console: &mut Console) -> Result<(), Failur
     })?;
     for status in &left {
         let text = format!("call {}: {} messages were not delivered", status.contact_id, status.waiting);
-        say(console, &text);
+        console.block(&text);
     }
     if left.is_empty() { Ok(()) } else { Err(Failure::job("some messages were not delivered")) }
 }

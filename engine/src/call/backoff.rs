@@ -2,7 +2,14 @@
 
 use crate::time::{Span, Time};
 
-/// A pause that doubles with every failure, drawn from half of it to one and a half times as long.
+/// The pause after a failure that `failures` others came before: `first` doubled so often, `max` at most, drawn
+/// from half of that to one and a half times as long.
+pub(super) fn pause(first: Span, max: Span, failures: u32, dice: &mut fastrand::Rng) -> Span {
+    let ceiling = (first.us().max(0) << failures.min(20)).min(max.us().max(0));
+    Span::from_us(ceiling / 2 + dice.i64(0..=ceiling))
+}
+
+/// Counts failures, and knows the [`pause`] after each.
 #[derive(Debug, Clone)]
 pub(super) struct Backoff {
     first: Span,
@@ -18,9 +25,9 @@ impl Backoff {
 
     /// When to try again after a failure at `now`.
     pub(super) fn failed(&mut self, now: Time) -> Time {
-        let ceiling = (self.first.us().max(0) << self.failures.min(20)).min(self.max.us().max(0));
+        let pause = pause(self.first, self.max, self.failures, &mut self.dice);
         self.failures = self.failures.saturating_add(1);
-        now + Span::from_us(ceiling / 2 + self.dice.i64(0..=ceiling))
+        now + pause
     }
 
     /// It works again.

@@ -49,7 +49,7 @@ impl Call {
             self.let_go(DropReason::TimeJump, suspect.payload_bytes(), "the last fragment".to_owned());
         }
         self.phase = Phase::Draining(self.now + self.config.drain_timeout);
-        self.outbox.last_chance(self.now);
+        self.outbox.release_paused(self.now);
     }
 
     pub(super) fn is_draining(&self) -> bool {

@@ -71,6 +71,11 @@ impl Intervals {
         self.0[first..].iter().map_while(move |i| i.intersection(window))
     }
 
+    /// Some of `window` is in this set.
+    pub(super) fn overlaps(&self, window: Interval) -> bool {
+        self.within(window).next().is_some()
+    }
+
     /// What is in `self` and in `of`, but not in `without`.
     pub(super) fn uncovered(&self, of: &Self, without: &Self) -> Self {
         let mut left = Self::default();

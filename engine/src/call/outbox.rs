@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::{Span, Time};
 
+use super::backoff::pause;
 use super::summary::MessageSummary;
 use super::utterance::Utterance;
 
@@ -146,8 +147,8 @@ impl Outbox {
         }
     }
 
-    /// The call is over: whatever waits for a gate is tried at once, for the last time.
-    pub(super) fn last_chance(&mut self, now: Time) {
+    /// Whatever Salesforce held back for a pause is tried at once: the gate is open, or the call is over.
+    pub(super) fn release_paused(&mut self, now: Time) {
         for entry in self.queues.values_mut().flatten().filter(|e| e.paused) {
             entry.state = State::Ready(now);
         }
@@ -207,7 +208,7 @@ impl Outbox {
     /// away what is sent, so all wait.
     pub(super) fn poll(&mut self, now: Time, gate_closed: bool) -> Vec<Utterance> {
         if std::mem::replace(&mut self.withheld, gate_closed) && !gate_closed {
-            self.last_chance(now);
+            self.release_paused(now);
         }
         if gate_closed {
             return Vec::new();
@@ -285,10 +286,8 @@ impl Outbox {
                 entry.rate_limited = cause == RetryCause::RateLimited;
                 entry.ambiguous |= matches!(cause, RetryCause::Network | RetryCause::Server);
                 entry.paused = false;
-                let exponent = entry.attempts.saturating_sub(1).min(10);
-                let ceiling = (FIRST_RETRY.us() << exponent).min(LAST_RETRY.us());
-                let delay = ceiling / 2 + self.dice.i64(0..=ceiling);
-                entry.state = State::Ready(now + Span::from_us(delay));
+                let before = entry.attempts.saturating_sub(1);
+                entry.state = State::Ready(now + pause(FIRST_RETRY, LAST_RETRY, before, &mut self.dice));
             }
         }
     }

@@ -207,7 +207,7 @@ impl Call {
             let id = error.id.map_or_else(|| "?".to_owned(), |id| id.to_string());
             self.summary.media.in_band_errors.push(format!("{id}: {}", error.code));
             self.report(Report::InBandError(error.clone()));
-            self.in_band_error(&error.clone());
+            self.in_band_error(error);
         }
         if let Some(link) = &mut self.link {
             let number = fragment.tags.fragment_number.as_deref();

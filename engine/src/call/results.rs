@@ -197,7 +197,7 @@ impl Call {
         self.reported_exposure_ms = total_ms;
         self.report(Report::Exposed { total_ms });
         for (word, counted) in &mut self.sent_words {
-            if !*counted && exposed.within(*word).next().is_some() {
+            if !*counted && exposed.overlaps(*word) {
                 *counted = true;
                 self.summary.gate.exposed_words += 1;
             }
@@ -211,14 +211,14 @@ impl Call {
         let Some(live) = &self.config.live else { return };
         let since = self.now - live.provisional;
         let exposed = self.gate.exposed();
-        self.outbox.recall(since, |u| exposed.within(Interval::new(u.start, u.end)).next().is_none());
+        self.outbox.recall(since, |u| !exposed.overlaps(Interval::new(u.start, u.end)));
     }
 
     /// Cuts again what waits in the outbox and was never sent.
     pub(super) fn recut(&mut self) {
         let times = self.word_times();
         let exposed = self.gate.exposed();
-        self.outbox.withdraw(|u| exposed.within(Interval::new(u.start, u.end)).next().is_some());
+        self.outbox.withdraw(|u| exposed.overlaps(Interval::new(u.start, u.end)));
         for (utterance, tried) in self.outbox.take_unsent() {
             let interval = |from: i64, to: i64| Interval::new(Time::from_ms(from), Time::from_ms(to));
             let words: Vec<Interval> =

@@ -142,7 +142,7 @@ impl Call {
     /// Keeps the open session alive while there is nothing to send, closes it when that lasts, and replaces
     /// it when it grows old. True if anything was done.
     pub(super) fn tend_session(&mut self) -> bool {
-        let Some(live) = self.config.live.clone() else { return false };
+        let Some(live) = &self.config.live else { return false };
         let Some(session) = self.sessions.last().filter(|s| !s.audio_ended) else { return false };
         let Some(ready) = session.ready else { return false };
         let speaking = session.loud_at_end || session.partial != [false; 2];
@@ -228,7 +228,7 @@ impl Call {
             self.outputs.push_back(Output::CloseMedia);
         }
         self.phase = Phase::Draining(self.now + self.config.drain_timeout);
-        self.outbox.last_chance(self.now);
+        self.outbox.release_paused(self.now);
     }
 
     /// Notes that speech of a session was recognised: it works, and up to here speech is final.

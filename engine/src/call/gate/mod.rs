@@ -212,7 +212,7 @@ impl Gate {
 
     /// Whether the gate was closed at `at` by the events settled last.
     pub(super) fn is_closed(&self, at: Time) -> bool {
-        self.closed.within(Interval::new(at, at + Span::from_us(1))).next().is_some()
+        self.closed.overlaps(Interval::new(at, at + Span::from_us(1)))
     }
 
     /// Audio of `window` has left the call, `zeroed` of it as silence.
@@ -245,7 +245,7 @@ impl Gate {
             // Between their middles: the ends of words are only as exact as the recogniser is.
             let middle = |w: &Interval| w.from + Span::from_us((w.to - w.from).us() / 2);
             let between = Interval::new(middle(&pair[0]), middle(&pair[1]));
-            parted[i + 1] = self.closed.within(between).next().is_some();
+            parted[i + 1] = self.closed.overlaps(between);
         }
         parted
     }
@@ -256,10 +256,9 @@ impl Gate {
     /// it. Inside zeroed audio nothing was heard: a word that lies there for certain was never said.
     pub(super) fn cut(&mut self, segment: Interval, words: &[Interval], times: WordTimes) -> Vec<bool> {
         let exposed = self.exposed();
-        let overlaps = |window: Interval| exposed.within(window).next().is_some();
         match times {
             WordTimes::Spread { error_ms } => {
-                let cut = overlaps(segment.widened(Span::from_ms(i64::from(error_ms))));
+                let cut = exposed.overlaps(segment.widened(Span::from_ms(i64::from(error_ms))));
                 vec![cut; words.len()]
             }
             WordTimes::Measured { error_ms } => {
@@ -268,7 +267,7 @@ impl Gate {
                     .iter()
                     .map(|word| {
                         let wide = word.widened(error);
-                        overlaps(wide) || self.zeroed.within(wide).any(|z| z.contains(wide))
+                        exposed.overlaps(wide) || self.zeroed.within(wide).any(|z| z.contains(wide))
                     })
                     .collect()
             }

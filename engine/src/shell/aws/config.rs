@@ -33,11 +33,8 @@ pub enum ConfigError {
     },
 }
 
-/// The authorities that connections of the SDK trust: the platform's and those of `ca_file`.
-///
-/// # Errors
-/// When the file cannot be read or holds no certificate.
-pub fn trust_store(options: &AwsOptions) -> Result<TrustStore, ClientError> {
+/// Whom the requests for credentials trust: the platform's authorities and those of `ca_file`.
+fn trust_store(options: &AwsOptions) -> Result<TrustStore, ClientError> {
     let mut store = TrustStore::default().with_native_roots(true);
     if let Some(path) = &options.ca_file {
         // The SDK panics on a file that is no PEM: it is judged first.

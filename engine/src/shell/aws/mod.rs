@@ -19,7 +19,7 @@ mod secrets;
 
 pub use bucket::TokenBucket;
 pub use client::Aws;
-pub use config::{ConfigError, sdk_config, trust_store};
+pub use config::{ConfigError, sdk_config};
 pub use connect::{Contact, MediaStreamStorage};
 pub use directory::ContactDirectory;
 pub use ecs::{ContainerOverride, RunTask, TaskNetwork};
