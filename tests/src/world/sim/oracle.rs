@@ -187,8 +187,9 @@ impl<'p> Oracle<'p> {
     fn exposed_in(&self, from: Time, to: Time) -> Span {
         let mut sum = Span::ZERO;
         for (start, end) in self.known.within(from, to) {
-            let (start, end) = (start.max(from), end.min(to));
-            sum = sum + (end - start) - self.zeroed.measure(start, end);
+            for (start, end) in self.emitted.within(start.max(from), end.min(to)) {
+                sum = sum + (end - start) - self.zeroed.measure(start, end);
+            }
         }
         sum
     }
