@@ -255,6 +255,10 @@ pub(super) struct Connection {
     pub mute: bool,
     /// The response ends next.
     pub ends: bool,
+    /// The rest tells of an error.
+    pub tells: bool,
+    /// The call reads it no more.
+    pub given_up: bool,
 }
 
 /// The producer's connection to Kinesis, and the reader's, last no longer than this.

@@ -6,7 +6,8 @@ use std::collections::{BinaryHeap, HashMap};
 
 use bytes::Bytes;
 use engine::call::{
-    Call, ContactFacts, GateSource, Input, MediaCause, MediaEnd, MediaRequest, Outcome, Output, Post, Summary,
+    Call, ContactFacts, GateSource, Input, MediaCause, MediaEnd, MediaRequest, Outcome, Output, Post, Report,
+    Summary,
     TelephonyEvent,
 };
 use engine::recogniser::{
@@ -196,7 +197,10 @@ impl<'p> Life<'p> {
 
     fn happen(&mut self, later: Later) {
         match later {
-            Later::Input(input) => self.handle(input),
+            Later::Input(input) => {
+                self.tell(|| format!("{input:?}"));
+                self.handle(input);
+            }
             Later::Ready(session) => self.ready(session),
             Later::Said(session, event) => self.say(session, event),
             Later::Fails(session, cause) => self.fail(session, cause),
@@ -280,6 +284,9 @@ impl<'p> Life<'p> {
             }
             Output::Post(posts) => posts.iter().for_each(|post| self.post(post)),
             Output::Report(report) => {
+                if let (Report::MediaLost(_), Some(connection)) = (&report, &mut self.connection) {
+                    connection.given_up = true;
+                }
                 self.tell(|| format!("{report:?}"));
             }
             _ => {}
@@ -341,6 +348,11 @@ impl<'p> Life<'p> {
     }
 
     fn hear(&mut self, chunk: &AudioChunk) {
+        self.tell(|| {
+            let loud = chunk.pcm.iter().filter(|b| **b != 0).count();
+            let (from, position) = ((chunk.start - at(0)).ms(), chunk.position / 8);
+            format!("chunk of {} from {from} at {position}: {loud} bytes of sound", chunk.session)
+        });
         self.oracle.chunk(chunk);
         for (time, event) in self.ears.audio(self.now, chunk) {
             self.soon(time, Later::Said(chunk.session, event));
@@ -442,6 +454,8 @@ impl<'p> Life<'p> {
             breaks: false,
             mute: false,
             ends: false,
+            tells: false,
+            given_up: false,
         });
     }
 
@@ -519,7 +533,7 @@ impl<'p> Life<'p> {
                 }
                 Fate::InBand(_, id, ends) => {
                     connection.rest = in_band_error(id);
-                    self.tally.in_band += 1;
+                    connection.tells = true;
                     (connection.ends, connection.mute) = (ends, !ends);
                 }
                 Fate::Lasts | Fate::Refused(_) => {}
@@ -542,7 +556,11 @@ impl<'p> Life<'p> {
         };
         let piece = connection.rest.split_to(length.min(connection.rest.len()));
         connection.ready = self.now + Span::from_us(self.dice.i64(0..3_000));
-        self.tally.media_bytes += piece.len() as u64;
+        // What still comes over a connection that was given up is not read.
+        if !connection.given_up {
+            self.tally.media_bytes += piece.len() as u64;
+            self.tally.in_band += u64::from(connection.tells && connection.rest.is_empty());
+        }
         self.handle(Input::Media(piece));
     }
 }
