@@ -191,7 +191,7 @@ fn stored(
         let leg = legs.len() - 1;
         let end = stream.run(dice, leg, from, to, &mut serial, Some(faults));
         turns.push(Turn { from_ms: from, to_ms: end, contact, consult });
-        from = end + dice.i64(0..3) * dice.i64(0..1_500);
+        from = end + if one_in(dice, 3) { 0 } else { dice.i64(64..2_500) };
         if second_stream && i == 0 && to < end_ms {
             if dice.bool() {
                 stream.stop(leg, &mut serial);

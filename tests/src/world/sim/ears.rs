@@ -54,12 +54,14 @@ pub(super) struct Session {
 pub(super) struct Ears {
     pub manner: Manner,
     pub sessions: BTreeMap<u32, Session>,
+    /// Where the audio of a session ended in the middle of somebody's speech.
+    pub cuts: Vec<(usize, Time)>,
     dice: fastrand::Rng,
 }
 
 impl Ears {
     pub(super) fn new(manner: Manner, seed: u64) -> Self {
-        Self { manner, sessions: BTreeMap::new(), dice: fastrand::Rng::with_seed(seed) }
+        Self { manner, sessions: BTreeMap::new(), cuts: Vec::new(), dice: fastrand::Rng::with_seed(seed) }
     }
 
     pub(super) fn open(&mut self, spec: SessionSpec, now: Time) {
@@ -127,7 +129,11 @@ impl Ears {
         }
         let mut events = Vec::new();
         for ear in &mut session.ears {
+            let sounding = ear.decoder.sounding_since().is_some();
             ear.words.extend(ear.decoder.finish());
+            if let (true, Some((_, end))) = (sounding || !ear.words.is_empty(), session.window) {
+                self.cuts.push((ear.party.channel(), end));
+            }
             if !ear.words.is_empty() {
                 events.push(ear.segment(&session.spec, self.manner.error_ms, true, &mut self.dice));
             }

@@ -33,8 +33,15 @@ pub(super) fn judge(life: &mut Life<'_>) {
 
 /// P3: every open word arrived, once.
 fn delivered(life: &mut Life<'_>, summary: &Summary) {
-    let Life { oracle, shop, tally, .. } = life;
+    let Life { oracle, shop, tally, ears, .. } = life;
     let plan = oracle.plan;
+    // Where audio ends in the middle of speech, a recogniser that is wrong by more than the pause between two words
+    // leaves it open which of them it heard: the word there may be missing, or come twice.
+    let vague = Span::from_ms(2 * i64::from(plan.ears.error_ms) + 400);
+    let torn = |party: usize, from: Time, to: Time| {
+        let cuts = || ears.cuts.iter().filter(|(p, _)| *p == party);
+        plan.ears.error_ms > 80 && cuts().any(|(_, at)| *at - vague <= to && from <= *at + vague)
+    };
     if !summary.messages.undelivered.is_empty() {
         let n = summary.messages.undelivered.len();
         oracle.broken("P3", format!("{n} messages are left over"));
@@ -49,6 +56,7 @@ fn delivered(life: &mut Life<'_>, summary: &Summary) {
             tried[sent.party].insert(*word, id);
             if shop.stored.contains_key(id)
                 && let Some(other) = arrived[sent.party].insert(*word, id)
+                && !torn(sent.party, sent.from, sent.to)
             {
                 twice.push(format!("a word of {} is in {id} and in {other}", (sent.from - at(0)).ms()));
             }
@@ -66,7 +74,7 @@ fn delivered(life: &mut Life<'_>, summary: &Summary) {
             let whole = stored.measure(from, to) == to - from;
             let open = oracle.known.within(from, to).next().is_none() && oracle.zeroed.measure(from, to) == Span::ZERO;
             let near = exposed.measure(from - margin, to + margin) > Span::ZERO;
-            if !whole || !open || near || arrived[party].contains_key(&index) {
+            if !whole || !open || near || torn(party, from, to) || arrived[party].contains_key(&index) {
                 continue;
             }
             let message = tried[party].get(&index).copied();
@@ -169,7 +177,7 @@ fn media(life: &mut Life<'_>, summary: &Summary) {
     }
     // An error that was told inside the response is the cause of its end.
     let told = media.reconnects.get(&MediaCause::InBand).copied().unwrap_or(0);
-    if told > tally.in_band || media.in_band_errors.len() as u64 != tally.in_band {
+    if told > tally.in_band || media.in_band_errors.len() as u64 > tally.in_band {
         let said = media.in_band_errors.len();
         oracle.broken("P7", format!("errors in the stream: {told} ends, {said} told, {} in truth", tally.in_band));
     }
@@ -226,7 +234,7 @@ fn gate(life: &mut Life<'_>, summary: &Summary) {
         .collect();
     // To the sample, but for the edges of each piece.
     let (total, pieces) = exposed.iter().fold((Span::ZERO, 1), |(sum, n), (f, t)| (sum + (t - f), n + 1));
-    if (said.exposed_ms - total.ms()).abs() > pieces {
+    if (said.exposed_ms - total.ms()).abs() > pieces + oracle.doubtful_ms {
         wrong.push(format!("exposed: {} ms in the summary, {} ms in truth", said.exposed_ms, total.ms()));
     }
     let error = Span::from_ms(i64::from(oracle.plan.ears.error_ms) + 5);

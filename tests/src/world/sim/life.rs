@@ -53,7 +53,7 @@ pub(super) struct Life<'p> {
     pub now: Time,
     call: Call,
     pub oracle: Oracle<'p>,
-    ears: Ears,
+    pub ears: Ears,
     pub shop: Shop,
     pub tally: Tally,
     connection: Option<Connection>,
@@ -364,6 +364,7 @@ impl<'p> Life<'p> {
         if !self.ears.sessions.contains_key(&id) {
             return;
         }
+        self.tell(|| format!("recogniser: {event:?}"));
         match &event {
             RecogniserEvent::Segment(s) if s.is_final => {
                 self.tally.finals += 1;

@@ -43,6 +43,16 @@ pub(super) struct Sent {
     pub acknowledged: Option<(Time, bool)>,
 }
 
+/// Audio that left last and was silent.
+#[derive(Debug)]
+struct Pending {
+    from: Time,
+    to: Time,
+    session: u32,
+    /// What of it was closed.
+    closed: Vec<(Time, Time)>,
+}
+
 pub(super) struct Oracle<'p> {
     pub plan: &'p Plan,
     pub violations: Vec<Violation>,
@@ -55,7 +65,9 @@ pub(super) struct Oracle<'p> {
     pub emitted: Ranges,
     pub zeroed: Ranges,
     /// The last audio on the timeline: silence in its place may have come before it.
-    pending: Option<(Time, Time, Vec<(Time, Time)>)>,
+    pending: Option<Pending>,
+    /// Audio of which it is not known whether it left before its time was closed.
+    pub doubtful_ms: i64,
     frontier: Time,
     pub sent: HashMap<String, Sent>,
     last_start: BTreeMap<String, i64>,
@@ -76,6 +88,7 @@ impl<'p> Oracle<'p> {
             emitted: Ranges::default(),
             zeroed: Ranges::default(),
             pending: None,
+            doubtful_ms: 0,
             frontier: Time::MIN,
             sent: HashMap::new(),
             last_start: BTreeMap::new(),
@@ -111,7 +124,7 @@ impl<'p> Oracle<'p> {
         if loud {
             self.samples(chunk, end);
         }
-        self.advance(chunk.start, end);
+        self.advance(chunk, end, loud);
     }
 
     /// P1, P2, P4: every sample that is not silence is one that was said then, by that party, on this call,
@@ -156,21 +169,32 @@ impl<'p> Oracle<'p> {
     }
 
     /// Notes what left for the first time. Silence that stands in for late audio has the time of the audio that
-    /// follows it, and is no part of the call.
-    fn advance(&mut self, start: Time, end: Time) {
-        match &self.pending {
-            Some((from, ..)) if start < *from => return,
-            Some((from, ..)) if start > *from => self.settle(),
-            Some(_) => {}
-            None if start < self.frontier => return,
-            None => {}
+    /// follows it in its session, and is no part of the call.
+    fn advance(&mut self, chunk: &AudioChunk, end: Time, loud: bool) {
+        let start = chunk.start;
+        if let Some(last) = &self.pending {
+            if start < last.from {
+                return;
+            }
+            if start > last.from {
+                self.settle();
+            } else if last.session != chunk.session {
+                // Sent again, most likely; if it is the first time, what closed meanwhile is not known here.
+                self.doubtful_ms += (end - start).ms();
+                return;
+            }
+        } else if start < self.frontier {
+            return;
         }
         let closed = self.known.within(start, end).map(|(f, t)| (f.max(start), t.min(end))).collect();
-        self.pending = Some((start, end, closed));
+        self.pending = Some(Pending { from: start, to: end, session: chunk.session, closed });
+        if loud {
+            self.settle();
+        }
     }
 
     pub(super) fn settle(&mut self) {
-        let Some((from, to, closed)) = self.pending.take() else { return };
+        let Some(Pending { from, to, closed, .. }) = self.pending.take() else { return };
         self.frontier = to;
         self.emitted.add(from, to);
         for (from, to) in closed {
