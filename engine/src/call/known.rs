@@ -36,8 +36,10 @@ pub(super) struct Known {
 /// The audio in which to look for quiet.
 pub(super) struct Around<'a> {
     pub(super) rate_hz: u32,
-    /// Up to here audio is known; `Time::MAX` where no more will come.
-    pub(super) until: Time,
+    /// The audio that is known.
+    pub(super) known: Interval,
+    /// More of it will come, and is waited for.
+    pub(super) more: bool,
     /// Samples of a party from one time to another, silence where there is nothing.
     pub(super) samples: &'a dyn Fn(Party, Time, Time) -> Vec<i16>,
 }
@@ -69,7 +71,7 @@ impl Known {
             let party = stretch.party;
             for edge in [&mut stretch.from, &mut stretch.to] {
                 if edge.cut.is_none() && window.to > edge.said - needed {
-                    if around.until < edge.said + needed {
+                    if around.more && around.known.to < edge.said + needed {
                         return None;
                     }
                     edge.cut = Some(cut(edge.said, needed, self.error_ms, party, around));
@@ -85,9 +87,11 @@ impl Known {
 }
 
 fn cut(said: Time, needed: Span, error_ms: u32, party: Party, around: &Around<'_>) -> Time {
-    let start = said - needed;
-    let samples = (around.samples)(party, start, said + needed);
-    let mark = usize::try_from(needed.samples(around.rate_hz)).unwrap_or(0);
+    let Some(window) = Interval::new(said - needed, said + needed).intersection(around.known) else {
+        return said;
+    };
+    let samples = (around.samples)(party, window.from, window.to);
+    let mark = (said - window.from).samples(around.rate_hz);
     let at = quiet::quietest(&samples, mark, around.rate_hz, error_ms);
-    start + Span::from_samples(i64::try_from(at).unwrap_or(0), around.rate_hz)
+    window.from + Span::from_samples(at, around.rate_hz)
 }

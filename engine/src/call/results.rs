@@ -45,8 +45,6 @@ impl Call {
     }
 
     fn segment(&mut self, segment: &Segment) {
-        self.summary.recogniser.finals += 1;
-        self.summary.recogniser.words += segment.words.len() as u64;
         let Some(session) = self.sessions.iter().find(|s| s.map.id == segment.session && !s.ended) else {
             self.summary.recogniser.stray += 1;
             return;
@@ -59,6 +57,12 @@ impl Call {
             self.summary.recogniser.stray += 1;
             return;
         };
+        if self.is_cut_off(session, whole) {
+            self.summary.recogniser.partials += 1;
+            return;
+        }
+        self.summary.recogniser.finals += 1;
+        self.summary.recogniser.words += segment.words.len() as u64;
         self.heard(segment.session, segment.party.channel(), true, Some(whole));
         let cut = self.gate.cut(whole, &words, self.word_times());
         self.summary.gate.cut_words += cut.iter().filter(|c| **c).count() as u64;
