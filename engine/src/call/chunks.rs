@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::recogniser::AudioChunk;
-use crate::time::{Span, Time};
+use crate::time::Span;
 
 use super::intervals::Interval;
 use super::known::Around;
