@@ -184,6 +184,7 @@ impl Call {
             if is_loud(&pcm, index, parties.len()) {
                 session.loud_at_end = true;
                 session.unanswered[party.channel()].get_or_insert(window.from);
+                session.loud_until[party.channel()] = Some(window.to);
             }
         }
         let chunk = AudioChunk::new(session.map.id, position, window.from, rate_hz, channels, pcm);

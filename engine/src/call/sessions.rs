@@ -60,6 +60,8 @@ pub(super) struct Session {
     pub(super) loud_at_end: bool,
     /// Since when a party has been loud without any result of it.
     pub(super) unanswered: [Option<Time>; 2],
+    /// Up to when a party was loud.
+    pub(super) loud_until: [Option<Time>; 2],
 }
 
 /// Whether anybody listens.
@@ -121,6 +123,7 @@ impl Call {
             last_speech: None,
             loud_at_end: false,
             unanswered: [None; 2],
+            loud_until: [None; 2],
         });
         self.closed_run = Span::ZERO;
     }
@@ -269,7 +272,9 @@ impl Call {
         self.reopen.worked();
         let Some(session) = self.sessions.iter_mut().find(|s| s.map.id == id) else { return };
         session.partial[channel] = !is_final;
-        session.unanswered[channel] = None;
+        // A result that comes late answers nothing that was said behind it.
+        let until = speech.map(|s| s.to).filter(|to| session.loud_until[channel] > Some(*to));
+        session.unanswered[channel] = session.unanswered[channel].and(until);
         session.last_speech = session.last_speech.max(speech.map(|s| s.to));
         if let Some(speech) = speech.filter(|_| is_final) {
             self.finals.push_back(Final { session: id, channel, speech });
