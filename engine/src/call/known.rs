@@ -8,7 +8,7 @@ use crate::recogniser::Party;
 use crate::time::{Span, Time};
 
 use super::intervals::Interval;
-use super::quiet;
+use super::quiet::{self, End};
 
 /// One end of a stretch of final speech.
 #[derive(Debug, Clone, Copy)]
@@ -36,8 +36,10 @@ pub(super) struct Known {
 /// The audio in which to look for quiet.
 pub(super) struct Around<'a> {
     pub(super) rate_hz: u32,
-    /// Up to here audio is known; `Time::MAX` where no more will come.
-    pub(super) until: Time,
+    /// The audio that is known.
+    pub(super) known: Interval,
+    /// More of it will come, and is waited for.
+    pub(super) more: bool,
     /// Samples of a party from one time to another, silence where there is nothing.
     pub(super) samples: &'a dyn Fn(Party, Time, Time) -> Vec<i16>,
 }
@@ -67,12 +69,12 @@ impl Known {
         let needed = quiet::needed(self.error_ms);
         for stretch in &mut self.stretches {
             let party = stretch.party;
-            for edge in [&mut stretch.from, &mut stretch.to] {
+            for (end, edge) in [(End::First, &mut stretch.from), (End::Last, &mut stretch.to)] {
                 if edge.cut.is_none() && window.to > edge.said - needed {
-                    if around.until < edge.said + needed {
+                    if around.more && around.known.to < edge.said + needed {
                         return None;
                     }
-                    edge.cut = Some(cut(edge.said, needed, self.error_ms, party, around));
+                    edge.cut = Some(cut((end, edge.said), needed, self.error_ms, party, around));
                 }
             }
             let to = stretch.to.cut.unwrap_or(stretch.to.said);
@@ -84,10 +86,12 @@ impl Known {
     }
 }
 
-fn cut(said: Time, needed: Span, error_ms: u32, party: Party, around: &Around<'_>) -> Time {
-    let start = said - needed;
-    let samples = (around.samples)(party, start, said + needed);
-    let mark = usize::try_from(needed.samples(around.rate_hz)).unwrap_or(0);
-    let at = quiet::quietest(&samples, mark, around.rate_hz, error_ms);
-    start + Span::from_samples(i64::try_from(at).unwrap_or(0), around.rate_hz)
+fn cut((end, said): (End, Time), needed: Span, error_ms: u32, party: Party, around: &Around<'_>) -> Time {
+    let Some(window) = Interval::new(said - needed, said + needed).intersection(around.known) else {
+        return said;
+    };
+    let samples = (around.samples)(party, window.from, window.to);
+    let mark = (said - window.from).samples(around.rate_hz);
+    let at = quiet::quietest(&samples, mark, around.rate_hz, error_ms, end);
+    window.from + Span::from_samples(at, around.rate_hz)
 }

@@ -336,7 +336,8 @@ impl Call {
         self.phase == Phase::Running
             && !self.media_done
             && !self.filter.is_full()
-            && self.outbox.len() < self.config.max_outbox
+            // While the gate is closed nothing is heard that could fill it, and nothing is posted.
+            && (self.outbox.len() < self.config.max_outbox || self.gate.is_closed(self.present()))
             && self.has_room()
     }
 

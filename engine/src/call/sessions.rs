@@ -22,6 +22,8 @@ const NO_SPEECH_AFTER: Span = Span::from_s(40);
 /// Media that breaks off while somebody speaks is waited for without silence in its place, which would cut the
 /// word: the service waits 15 s.
 const SPEECH_WAIT: Span = Span::from_s(12);
+/// Speech of a session that was cut off goes on if it ends this close to the cut.
+const CUT_OFF_WITHIN: Span = Span::from_ms(500);
 /// A pause in speech long enough to replace a session in.
 const PAUSE: Span = Span::from_s(1);
 
@@ -43,6 +45,8 @@ pub(super) struct Session {
     ready: Option<Time>,
     pub(super) audio_ended: bool,
     pub(super) ended: bool,
+    /// Its audio was ended in the middle of speech.
+    cut: bool,
     /// Parties with a partial result that is not final yet.
     partial: [bool; 2],
     /// Wall-clock end of the real audio sent.
@@ -56,6 +60,8 @@ pub(super) struct Session {
     pub(super) loud_at_end: bool,
     /// Since when a party has been loud without any result of it.
     pub(super) unanswered: [Option<Time>; 2],
+    /// Up to when a party was loud.
+    pub(super) loud_until: [Option<Time>; 2],
 }
 
 /// Whether anybody listens.
@@ -109,6 +115,7 @@ impl Call {
             ready: None,
             audio_ended: false,
             ended: false,
+            cut: false,
             partial: [false; 2],
             sent_until: None,
             last_sent: self.now,
@@ -116,6 +123,7 @@ impl Call {
             last_speech: None,
             loud_at_end: false,
             unanswered: [None; 2],
+            loud_until: [None; 2],
         });
         self.closed_run = Span::ZERO;
     }
@@ -166,18 +174,17 @@ impl Call {
         let filler = session.filled_until.max(session.last_sent + live.keep_alive_after);
         if self.now >= ready + due {
             self.summary.recogniser.rotations += 1;
-            self.end_audio();
+            self.cut(speaking);
             return true;
         }
         if close.is_some_and(|at| self.now >= at) {
-            self.end_audio();
+            self.cut(speaking);
             return true;
         }
         if session.loud_at_end {
             let last = session.last_sent + SPEECH_WAIT;
             if self.now >= last {
-                self.cut_in_speech = true;
-                self.end_audio();
+                self.cut(true);
                 return true;
             }
             self.wake_at(last);
@@ -200,6 +207,21 @@ impl Call {
             self.wake_at(at);
         }
         false
+    }
+
+    /// Ends the session's audio; the next one hears again what was cut off in the middle of speech.
+    fn cut(&mut self, in_speech: bool) {
+        self.cut_in_speech = in_speech;
+        if let Some(session) = self.sessions.last_mut() {
+            session.cut = in_speech;
+        }
+        self.end_audio();
+    }
+
+    /// A result that ends where its session was cut off in the middle of speech: the next session hears all of it.
+    pub(super) fn is_cut_off(&self, session: &Session, speech: Interval) -> bool {
+        let near = Span::from_ms(i64::from(self.word_error_ms())) + CUT_OFF_WITHIN;
+        session.cut && session.sent_until.is_some_and(|end| speech.to + near >= end)
     }
 
     /// A session failed. What is not final is sent again to the next one, unless there is no use.
@@ -250,7 +272,9 @@ impl Call {
         self.reopen.worked();
         let Some(session) = self.sessions.iter_mut().find(|s| s.map.id == id) else { return };
         session.partial[channel] = !is_final;
-        session.unanswered[channel] = None;
+        // A result that comes late answers nothing that was said behind it.
+        let until = speech.map(|s| s.to).filter(|to| session.loud_until[channel] > Some(*to));
+        session.unanswered[channel] = session.unanswered[channel].and(until);
         session.last_speech = session.last_speech.max(speech.map(|s| s.to));
         if let Some(speech) = speech.filter(|_| is_final) {
             self.finals.push_back(Final { session: id, channel, speech });

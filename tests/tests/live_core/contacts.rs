@@ -78,5 +78,5 @@ fn the_end_of_a_leg_is_no_end_of_the_call_but_the_end_of_all_legs_is() {
     world.outside.push((at(20_000), Outside::Ended(NEXT.into())));
     assert_eq!(world.run().end, EndReason::ContactsEnded);
     assert_eq!(world.texts(), ["hello", "refund"]);
-    assert!(world.now < at(35_000), "it need not wait until it is idle: {:?}", world.now);
+    assert!(world.now < at(45_000), "it need not wait until it is idle: {:?}", world.now);
 }
