@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use engine::call::{Config, MediaSegment};
+use engine::call::{Ambiguous, Config, MediaSegment, OnDoubt};
 use engine::recogniser::RecogniserCause;
 use engine::time::{Span, Time};
 use fixtures::kinesis::{BLOCK_MS, CONTACT_ID, FOREIGN_CONTACT_ID};
 
 use super::kinesis::{Fragment, Identity, Kinesis, Leg, Order, Stream};
-use super::plan::{Blow, Links, Plan};
+use super::plan::{Blow, Death, Links, Plan};
 use super::shop::Trouble;
 use super::sound::{BURST, Said, WORD};
 use super::{ears, shop, telephone};
@@ -74,8 +74,19 @@ pub(super) fn draw(seed: u64) -> Plan {
     if one_in(&mut dice, 3) {
         unanswered.push(FOREIGN_CONTACT_ID.to_owned());
     }
+    let deaths = deaths(&mut dice, minutes, end_ms);
+    config.store = !deaths.is_empty() || one_in(&mut dice, 4);
+    if one_in(&mut dice, 3) {
+        config.on_doubt = OnDoubt::Open;
+    }
+    if config.store && one_in(&mut dice, 4) {
+        config.ambiguous = Ambiguous::Drop;
+    }
     Plan {
         seed,
+        listens: dice.bool(),
+        store: (if dice.bool() { 60 } else { dice.i64(60..3_000) }, if dice.bool() { 0 } else { dice.u32(0..30) }),
+        deaths,
         end_ms,
         faults_end_ms,
         begin_ms,
@@ -88,7 +99,7 @@ pub(super) fn draw(seed: u64) -> Plan {
         blows: blows(&mut dice, minutes, faults_end_ms),
         full: windows(&mut dice, minutes / 20.0, end_ms, 40_000),
         shop: shop_manner(&mut dice, &telephone, minutes, end_ms),
-        telephone,
+
         notices,
         segments,
         over,
@@ -400,6 +411,27 @@ fn blows(dice: &mut Dice, minutes: f64, faults_end_ms: i64) -> Vec<(i64, Blow)> 
     }
     blows.sort_by_key(|(at, _)| *at);
     blows
+}
+
+/// Workers die in one of three calls, in some of them again and again, also while they are coming back.
+fn deaths(dice: &mut Dice, minutes: f64, end_ms: i64) -> Vec<Death> {
+    if !one_in(dice, 3) {
+        return Vec::new();
+    }
+    let rate = *dice.choice([0.05, 0.2, 1.0].iter()).unwrap_or(&0.2);
+    let longest = *dice.choice([3_000, 20_000, 100_000].iter()).unwrap_or(&3_000);
+    let mut deaths: Vec<Death> = (0..1 + (minutes * rate * 2.0 * dice.f64()) as usize)
+        .map(|_| Death {
+            at_ms: dice.i64(-500..end_ms + 5_000),
+            outputs: if one_in(dice, 4) { dice.u32(0..4) } else { dice.u32(0..60) },
+            behind: dice.bool(),
+            lease: one_in(dice, 4),
+            absent_ms: dice.i64(50..longest),
+            stored: dice.bool(),
+        })
+        .collect();
+    deaths.sort_by_key(|d| d.at_ms);
+    deaths
 }
 
 fn shop_manner(

@@ -83,6 +83,7 @@ struct Effective {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
     events: Vec<Effective>,
+    doubts: Vec<(Time, Time)>,
     pub closed: Vec<(Time, Time)>,
     pub taken: u64,
     pub repeated: u64,
@@ -103,7 +104,20 @@ impl Known {
         }
         let place = self.events.partition_point(|e| e.at <= at);
         self.events.insert(place, Effective { at, source, event: event.clone() });
+        self.settle();
+    }
+
+    /// Nothing of this time is to be heard, if there is a gate on this call at all.
+    pub(super) fn doubt(&mut self, from: Time, to: Time) {
+        self.doubts.push((from, to));
+        self.settle();
+    }
+
+    fn settle(&mut self) {
         (self.closed, self.repeated, self.unmatched) = closings(&self.events);
+        self.closed.extend(&self.doubts);
+        self.closed.sort_unstable();
+        merge(&mut self.closed);
     }
 
     /// The closed stretches that touch `[from, to)`.
@@ -137,15 +151,19 @@ fn closings(events: &[Effective]) -> (Vec<(Time, Time)>, u64, u64) {
         }
     }
     closed.extend(since.map(|from| (from, Time::MAX)));
-    // One that begins where another ended goes on with it.
+    merge(&mut closed);
+    (closed, repeated, unmatched)
+}
+
+/// One that begins where another ends goes on with it.
+fn merge(closed: &mut Vec<(Time, Time)>) {
     closed.dedup_by(|next, last| {
         let joined = next.0 <= last.1;
         if joined {
-            last.1 = next.1;
+            last.1 = last.1.max(next.1);
         }
         joined
     });
-    (closed, repeated, unmatched)
 }
 
 /// When Salesforce, which needs no event to know, is paused.

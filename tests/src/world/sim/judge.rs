@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use engine::call::{EndReason, MediaCause, Summary};
+use engine::call::{Ambiguous, EndReason, MediaCause, Summary};
 use engine::time::{Span, Time};
 
+use super::Violation;
 use super::life::Life;
 use super::oracle::Oracle;
 use super::ranges::Ranges;
@@ -24,10 +25,24 @@ pub(super) fn judge(life: &mut Life<'_>) {
         life.oracle.broken("P3", format!("the call ended with {:?}", summary.end));
     }
     delivered(life, &summary);
-    messages(life, &summary);
-    media(life, &summary);
-    sessions(life, &summary);
-    gate(life, &summary);
+    posts(life, &summary);
+    if life.tally.lives == 1 {
+        messages(life, &summary);
+        media(life, &summary);
+        sessions(life, &summary);
+        gate(life, &summary);
+    } else {
+        // What a worker counted and had not stored when it died is in no summary.
+        let died = life.tally.lives - 1;
+        if summary.resumed == 0 || summary.resumed > died {
+            life.oracle.broken("P7", format!("{} lives before it in the summary, {died} in truth", summary.resumed));
+        }
+        let promises = ["P1", "P2", "P3", "P4", "P7"];
+        let first = life.oracle.violations.iter().find(|v| promises.contains(&v.promise)).cloned();
+        if let Some(Violation { promise, what }) = first {
+            life.oracle.broken("P5", format!("in a call of {} lives, {promise}: {what}", life.tally.lives));
+        }
+    }
     life.summary = Some(summary);
 }
 
@@ -109,7 +124,8 @@ fn excuse(
     // Part of it was closed when it was known too late: it is not sent a second time.
     let touched = exposed.measure(sent.from - error, sent.to + error) > Span::ZERO;
     if summary.messages.refused.contains_key(id) {
-        return touched;
+        // It may have been taken, and is not to be sent again: it is listed.
+        return touched || oracle.plan.config.ambiguous == Ambiguous::Drop;
     }
     let Some((acknowledged, closed)) = sent.acknowledged else { return false };
     if !swallowed.contains_key(id) {
@@ -120,28 +136,35 @@ fn excuse(
     touched || (!closed && !heard)
 }
 
+/// P3: where what may have been taken is not to be sent again, nothing stands there twice. Nothing is refused, but
+/// for that reason.
+fn posts(life: &mut Life<'_>, summary: &Summary) {
+    let Life { oracle, shop, .. } = life;
+    let once = oracle.plan.config.ambiguous == Ambiguous::Drop;
+    let mut wrong = Vec::new();
+    for (id, stored) in shop.stored.iter().filter(|(_, s)| s.times > 1) {
+        if once && oracle.sent.get(id).is_some_and(|s| s.accepted == 0) {
+            wrong.push(format!("{id} stands there {} times", stored.times));
+        }
+    }
+    wrong.sort();
+    for what in wrong {
+        oracle.broken("P3", what);
+    }
+    if !once && summary.messages.refused.values().any(|why| !why.contains("withdrawn")) {
+        oracle.broken("P3", format!("refused: {:?}", summary.messages.refused));
+    }
+}
+
 /// P3, P7: one text under one id, and no more doubles than were reported; posts and answers as counted.
 fn messages(life: &mut Life<'_>, summary: &Summary) {
     let Life { oracle, shop, tally, .. } = life;
     let messages = &summary.messages;
     let mut wrong = Vec::new();
-    for stored in shop.stored.values() {
-        let id = &stored.post.message.message_id;
-        if oracle.sent.get(id).is_none_or(|s| s.first > life.now) {
-            wrong.push(("P3", format!("{id} was stored and never posted")));
-        }
-    }
     let doubles: u64 = shop.stored.values().map(|s| s.times - 1).sum();
-    let ambiguous: u64 = messages
-        .not_taken
-        .iter()
-        .filter(|(cause, _)| {
-            matches!(cause, engine::call::RetryCause::Network | engine::call::RetryCause::Server)
-        })
-        .map(|(_, n)| *n)
-        .sum();
-    if doubles > messages.resent + ambiguous {
-        wrong.push(("P3", format!("{doubles} doubles, {} sent again and {ambiguous} without an answer", messages.resent)));
+    if doubles > messages.resent + messages.ambiguous {
+        let (resent, ambiguous) = (messages.resent, messages.ambiguous);
+        wrong.push(("P3", format!("{doubles} doubles, {resent} sent again and {ambiguous} that may have been there")));
     }
     let delivered = oracle.sent.values().filter(|s| s.accepted > 0).count() as u64;
     let resent = tally.accepted - delivered;
@@ -197,17 +220,21 @@ fn media(life: &mut Life<'_>, summary: &Summary) {
 
 /// P7: sessions and results.
 fn sessions(life: &mut Life<'_>, summary: &Summary) {
-    let Life { oracle, tally, .. } = life;
+    let Life { oracle, tally, ears, .. } = life;
     let said = &summary.recogniser;
     for (what, said, true_) in [
         ("sessions", said.sessions, tally.sessions),
-        ("final results", said.finals, tally.finals),
-        ("partial results", said.partials, tally.partials),
-        ("words", said.words, tally.words),
+        // A final result that ends where its session's audio was cut off in speech counts as a partial one.
+        ("results", said.finals + said.partials + said.stray, tally.finals + tally.partials),
     ] {
         if said != true_ {
             oracle.broken("P7", format!("{what}: {said} in the summary, {true_} in truth"));
         }
+    }
+    let cuts = ears.cuts.len() as u64;
+    if said.finals + said.stray + cuts < tally.finals || said.finals > tally.finals || said.words > tally.words {
+        let what = format!("final results: {} in the summary, {} in truth", said.finals, tally.finals);
+        oracle.broken("P7", what);
     }
     if said.failures != tally.failures {
         oracle.broken("P7", format!("sessions failed: {:?}, in truth {:?}", said.failures, tally.failures));

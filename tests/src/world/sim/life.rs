@@ -6,7 +6,7 @@ use std::collections::{BinaryHeap, HashMap};
 
 use bytes::Bytes;
 use engine::call::{
-    Call, ContactFacts, GateSource, Input, MediaCause, MediaEnd, MediaRequest, Outcome, Output, Post, Report,
+    Absence, Call, Checkpoint, ContactFacts, GateSource, Input, MediaCause, MediaEnd, MediaRequest, Outcome, Output, Post, Report,
     Summary,
     TelephonyEvent,
 };
@@ -19,7 +19,7 @@ use fixtures::kinesis::{CONTACT_ID, FOREIGN_CONTACT_ID};
 use super::ears::Ears;
 use super::kinesis::{Connection, Fate, LONGEST, in_band_error, refusal};
 use super::oracle::Oracle;
-use super::plan::{Blow, Plan};
+use super::plan::{Blow, Death, Plan};
 use super::shop::Shop;
 use super::tally::Tally;
 use crate::world::at;
@@ -45,6 +45,21 @@ enum Later {
     Notice(GateSource, TelephonyEvent),
     Answer(String, Outcome),
     FaultsEnd,
+    /// A worker is to die, or to lose the call.
+    Death(Death),
+    /// Another worker takes the call on.
+    Return,
+    /// A checkpoint is in the store.
+    Stored(u64, Vec<u8>),
+}
+
+impl Later {
+    /// It happens to the worker, and never if that is gone.
+    fn is_the_workers(&self) -> bool {
+        let outside = matches!(self, Self::Input(Input::Segment(_) | Input::ContactEnded(_)));
+        let inside = matches!(self, Self::Input(_) | Self::Ready(_) | Self::Said(..) | Self::Fails(..));
+        (inside && !outside) || matches!(self, Self::Answer(..) | Self::Stored(..))
+    }
 }
 
 /// A life, and all that it meets.
@@ -52,6 +67,18 @@ pub(super) struct Life<'p> {
     plan: &'p Plan,
     pub now: Time,
     call: Call,
+    /// A worker holds the call.
+    alive: bool,
+    /// What ends the present worker, and after how many outputs.
+    doom: Option<(Death, u32)>,
+    /// Last sign of life that everybody can see: heart-beats, and what is stored.
+    sign: Time,
+    /// What the store holds.
+    checkpoint: Option<(u64, Vec<u8>)>,
+    log: Vec<(Time, GateSource, TelephonyEvent)>,
+    died: Time,
+    /// What happened outside while nobody held the call, and is told to whoever takes it.
+    missed: Vec<Input>,
     pub oracle: Oracle<'p>,
     pub ears: Ears,
     pub shop: Shop,
@@ -78,10 +105,17 @@ impl<'p> Life<'p> {
             plan,
             now: at(plan.begin_ms),
             call: Call::new(plan.config.clone(), seed),
+            alive: true,
+            doom: None,
+            sign: at(plan.begin_ms),
+            checkpoint: None,
+            log: Vec::new(),
+            died: Time::MIN,
+            missed: Vec::new(),
             oracle: Oracle::new(plan),
             ears: Ears::new(plan.ears.clone(), seed ^ 0x1111),
             shop: Shop::new(plan.shop.clone(), seed ^ 0x2222),
-            tally: Tally { faults: plan.faults.clone(), ..Tally::default() },
+            tally: Tally { faults: plan.faults.clone(), lives: 1, ..Tally::default() },
             connection: None,
             queue: BinaryHeap::new(),
             waiting: HashMap::new(),
@@ -106,6 +140,9 @@ impl<'p> Life<'p> {
         for (ms, blow) in &plan.blows {
             self.soon(at(*ms), Later::Blow(*blow));
         }
+        for death in &plan.deaths {
+            self.soon(at(death.at_ms).max(begin), Later::Death(*death));
+        }
         for notice in plan.notices.iter().filter(|n| at(n.at_ms) >= begin) {
             self.soon(at(notice.at_ms), Later::Notice(notice.source, notice.event.clone()));
         }
@@ -124,6 +161,7 @@ impl<'p> Life<'p> {
             // It came before there was a call to take it.
             let arrival = at(notice.at_ms);
             self.oracle_gate(arrival, notice.source, &notice.event);
+            self.log.push((arrival, notice.source, notice.event.clone()));
             self.call.handle(begin, Input::PastGate(arrival, notice.source, notice.event.clone()));
             self.settle();
         }
@@ -157,10 +195,11 @@ impl<'p> Life<'p> {
     fn step(&mut self) {
         self.steps += 1;
         let queued = self.queue.peek().map_or(Time::MAX, |r| r.0.0);
-        let media = self.connection.as_ref().filter(|_| self.call.wants_media());
+        let media = self.connection.as_ref().filter(|_| self.alive && self.call.wants_media());
         let media = media.and_then(|c| c.due(&self.plan.kinesis)).unwrap_or(Time::MAX);
         let starved = self.starved();
-        let next = self.deadline.min(queued).min(media).min(starved.map_or(Time::MAX, |s| s.0));
+        let deadline = if self.alive { self.deadline } else { Time::MAX };
+        let next = deadline.min(queued).min(media).min(starved.map_or(Time::MAX, |s| s.0));
         if next == Time::MAX {
             self.oracle.broken("P3", "the call waits for nothing".to_owned());
             self.summary = None;
@@ -168,6 +207,10 @@ impl<'p> Life<'p> {
             return;
         }
         self.now = self.now.max(next);
+        if self.alive && self.doom.is_none() {
+            // A heart-beat each second.
+            self.sign = self.sign.max(self.now - Span::from_s(1));
+        }
         if queued <= self.now {
             if let Some(Reverse((_, number))) = self.queue.pop()
                 && let Some(later) = self.waiting.remove(&number)
@@ -197,6 +240,7 @@ impl<'p> Life<'p> {
 
     fn happen(&mut self, later: Later) {
         match later {
+            Later::Input(input) if !self.alive => self.missed.push(input),
             Later::Input(input) => {
                 self.tell(|| format!("{input:?}"));
                 self.handle(input);
@@ -206,6 +250,16 @@ impl<'p> Life<'p> {
             Later::Fails(session, cause) => self.fail(session, cause),
             Later::Blow(blow) => self.blow(blow),
             Later::Notice(source, event) => {
+                if !self.alive && !self.plan.listens {
+                    self.tally.strike("gate: event while no worker lives, lost");
+                    return;
+                }
+                self.log.push((self.now, source, event.clone()));
+                self.sign = self.now;
+                if !self.alive {
+                    self.tally.strike("gate: event while no worker lives, stored");
+                    return;
+                }
                 self.oracle_gate(self.now, source, &event);
                 self.tell(|| format!("event {:?} of {:?}", event.kind, event.participant));
                 self.handle(Input::Gate(source, event));
@@ -221,7 +275,20 @@ impl<'p> Life<'p> {
                 self.tell(|| format!("answer to {id}: {outcome:?}"));
                 self.handle(Input::Posted { id, outcome });
             }
+            Later::Death(death) => {
+                // A worker that is about to die dies only once.
+                if self.alive && self.doom.is_none() {
+                    self.doom = Some((death, death.outputs));
+                }
+            }
+            Later::Return => self.come_back(),
+            Later::Stored(sequence, json) => {
+                self.sign = self.now;
+                self.keep(sequence, json);
+                self.handle(Input::Stored(sequence));
+            }
             Later::FaultsEnd => {
+                self.doom = None;
                 self.faulty = false;
                 if let Some(connection) = &mut self.connection {
                     connection.fate = Fate::Lasts;
@@ -232,6 +299,7 @@ impl<'p> Life<'p> {
 
     fn oracle_gate(&mut self, arrival: Time, source: GateSource, event: &TelephonyEvent) {
         if event.call_id.as_deref() == Some(FOREIGN_CONTACT_ID) {
+            self.oracle.logged += 1;
             self.oracle.known.taken += 1;
             self.oracle.known.other_calls += 1;
         } else {
@@ -242,14 +310,33 @@ impl<'p> Life<'p> {
     // --- the call ----------------------------------------------------------------------------------
 
     fn handle(&mut self, input: Input) {
+        if !self.alive {
+            return;
+        }
         self.call.handle(self.now, input);
         self.settle();
     }
 
     /// Polls to rest.
     fn settle(&mut self) {
-        loop {
-            match self.call.poll() {
+        while self.alive {
+            let output = self.call.poll();
+            let last = match &mut self.doom {
+                Some((death, left)) if !matches!(output, Output::Wait(_) | Output::Done(_)) => {
+                    *left = left.saturating_sub(1);
+                    (*left == 0).then_some(*death)
+                }
+                _ => None,
+            };
+            if let Some(death) = last {
+                if death.behind {
+                    self.perform(output);
+                }
+                self.doom = None;
+                self.die(death);
+                return;
+            }
+            match output {
                 Output::Wait(until) => {
                     self.deadline = until;
                     break;
@@ -283,6 +370,7 @@ impl<'p> Life<'p> {
                 }
             }
             Output::Post(posts) => posts.iter().for_each(|post| self.post(post)),
+            Output::Store(checkpoint) => self.store(&checkpoint),
             Output::Report(report) => {
                 if let (Report::MediaLost(_), Some(connection)) = (&report, &mut self.connection) {
                     connection.given_up = true;
@@ -290,6 +378,90 @@ impl<'p> Life<'p> {
                 self.tell(|| format!("{report:?}"));
             }
             _ => {}
+        }
+    }
+
+    // --- lives -------------------------------------------------------------------------------------
+
+    /// The store takes a while, and fails at times; then it is tried again.
+    fn store(&mut self, checkpoint: &Checkpoint) {
+        let (longest, failing) = self.plan.store;
+        let mut after = self.dice.i64(1..=longest);
+        while self.faulty && self.dice.u32(0..100) < failing {
+            self.tally.strike("store: error");
+            after += self.dice.i64(200..3_000);
+        }
+        let json = checkpoint.to_json();
+        self.soon(self.now + Span::from_ms(after), Later::Stored(checkpoint.sequence, json));
+    }
+
+    /// A later checkpoint is never replaced by an earlier one.
+    fn keep(&mut self, sequence: u64, json: Vec<u8>) {
+        if self.checkpoint.as_ref().is_none_or(|(number, _)| *number < sequence) {
+            self.checkpoint = Some((sequence, json));
+        }
+    }
+
+    /// The worker is gone, and all its connections with it. What it had posted is on its way all the same.
+    fn die(&mut self, death: Death) {
+        if death.lease {
+            self.tally.strike("worker: lost the call to another");
+            self.call.handle(self.now, Input::LeaseLost);
+            loop {
+                match self.call.poll() {
+                    Output::Wait(_) | Output::Done(_) => break,
+                    Output::Post(_) => self.oracle.broken("P5", "posted after the call was lost".to_owned()),
+                    _ => {}
+                }
+            }
+        } else {
+            self.tally.strike("worker: died");
+            if death.outputs < 4 && self.tally.lives > 1 {
+                self.tally.strike("worker: died while it came back");
+            }
+        }
+        self.tell(|| format!("the worker is gone: {death:?}"));
+        self.alive = false;
+        self.connection = None;
+        self.ears.sessions.clear();
+        self.sign = self.sign.max(self.now - Span::from_ms(self.dice.i64(0..5_000)));
+        self.died = self.sign.min(self.now);
+        let mut gone: Vec<u64> =
+            self.waiting.iter().filter(|(_, w)| w.is_the_workers()).map(|(number, _)| *number).collect();
+        gone.sort_unstable();
+        for number in gone {
+            match self.waiting.remove(&number) {
+                Some(Later::Answer(id, _)) => self.oracle.answer_lost(&id),
+                Some(Later::Stored(sequence, json)) if death.stored => self.keep(sequence, json),
+                _ => {}
+            }
+        }
+        self.soon(self.now + Span::from_ms(death.absent_ms), Later::Return);
+    }
+
+    fn come_back(&mut self) {
+        self.tally.lives += 1;
+        let checkpoint = self.checkpoint.as_ref().map(|(_, json)| match Checkpoint::from_json(json) {
+            Ok(checkpoint) => checkpoint,
+            Err(error) => panic!("a checkpoint cannot be read: {error}"),
+        });
+        let listening = if self.plan.listens { self.died } else { self.now };
+        let absence = Absence { died: self.died, listening };
+        let seed = self.plan.seed ^ self.tally.lives;
+        self.tell(|| format!("another worker takes the call on: {absence:?}"));
+        self.call = Call::resume(self.plan.config.clone(), seed, checkpoint, absence);
+        self.alive = true;
+        self.oracle.returned(self.now, absence, &self.log, self.plan.config.on_doubt);
+        for (arrival, source, event) in self.log.clone() {
+            self.call.handle(self.now, Input::PastGate(arrival, source, event));
+        }
+        self.handle(Input::Tick);
+        for input in std::mem::take(&mut self.missed) {
+            if self.alive {
+                self.handle(input);
+            } else {
+                self.missed.push(input);
+            }
         }
     }
 
@@ -320,7 +492,7 @@ impl<'p> Life<'p> {
         self.tally.posts += 1;
         self.tally.retries += u64::from(self.oracle.sent.get(id).is_some_and(|s| s.unanswered));
         self.tell(|| format!("posts {id}: {}", post.message.content.0));
-        self.oracle.post(self.now, post);
+        self.oracle.post(post);
         let (time, outcome) = self.shop.post(self.now, post);
         self.soon(time, Later::Answer(id.clone(), outcome));
     }

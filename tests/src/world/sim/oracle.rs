@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use engine::call::{Call, Config, GateSource, Outcome, Post, TelephonyEvent};
+use engine::call::{Absence, Call, Config, GateSource, OnDoubt, Outcome, Post, TelephonyEvent};
 use engine::recogniser::AudioChunk;
 use engine::time::{Span, Time};
-use fixtures::kinesis::START_EPOCH_MS;
+use fixtures::kinesis::{FOREIGN_CONTACT_ID, START_EPOCH_MS};
 
 use super::Violation;
 use super::gates::Known;
@@ -28,7 +28,6 @@ const MOST: usize = 20;
 /// A message as it was posted first.
 #[derive(Debug)]
 pub(super) struct Sent {
-    pub first: Time,
     pub posts: u64,
     pub accepted: u64,
     /// The last answer was not "accepted".
@@ -59,6 +58,8 @@ pub(super) struct Oracle<'p> {
     pub more: usize,
     /// The gate by the events that have come.
     pub known: Known,
+    /// Events of the log that are known.
+    pub logged: usize,
     /// When the gate was open and an event closed it.
     pub closings: Vec<Time>,
     /// What left for the first time, and what of it left as silence because it was closed.
@@ -84,6 +85,7 @@ impl<'p> Oracle<'p> {
             violations: Vec::new(),
             more: 0,
             known: Known::default(),
+            logged: 0,
             closings: Vec::new(),
             emitted: Ranges::default(),
             zeroed: Ranges::default(),
@@ -106,8 +108,36 @@ impl<'p> Oracle<'p> {
         }
     }
 
+    /// Another worker holds the call, and knows all that is in the log.
+    pub(super) fn returned(
+        &mut self,
+        now: Time,
+        absence: Absence,
+        log: &[(Time, GateSource, TelephonyEvent)],
+        on_doubt: OnDoubt,
+    ) {
+        self.settle();
+        let other = |event: &TelephonyEvent| event.call_id.as_deref() == Some(FOREIGN_CONTACT_ID);
+        let in_use = log.iter().any(|(arrival, _, e)| *arrival <= absence.died && !other(e));
+        // Nobody may have been there to take events: nothing of that time is to be heard, if there are any.
+        if in_use && absence.listening > absence.died && on_doubt == OnDoubt::Closed {
+            self.known.doubt(absence.died, absence.listening);
+        }
+        let new: Vec<_> = log.iter().skip(self.logged).cloned().collect();
+        for (arrival, source, event) in new {
+            if other(&event) {
+                self.known.taken += 1;
+                self.known.other_calls += 1;
+                self.logged += 1;
+            } else {
+                self.gate(arrival, now, source, &event);
+            }
+        }
+    }
+
     /// A gate event was handed to the call.
     pub(super) fn gate(&mut self, arrival: Time, now: Time, source: GateSource, event: &TelephonyEvent) {
+        self.logged += 1;
         let before = self.known.is_closed(now);
         self.known.arrived(arrival, source, event);
         if !before && self.known.is_closed(now) {
@@ -220,7 +250,7 @@ impl<'p> Oracle<'p> {
 
     // --- messages ----------------------------------------------------------------------------------
 
-    pub(super) fn post(&mut self, now: Time, post: &Post) {
+    pub(super) fn post(&mut self, post: &Post) {
         let message = &post.message;
         if let Some(sent) = self.sent.get_mut(&message.message_id) {
             sent.posts += 1;
@@ -244,7 +274,6 @@ impl<'p> Oracle<'p> {
         self.sent.insert(
             message.message_id.clone(),
             Sent {
-                first: now,
                 posts: 1,
                 accepted: 0,
                 unanswered: true,
@@ -321,6 +350,13 @@ impl<'p> Oracle<'p> {
         if *outcome == Outcome::Accepted {
             sent.accepted += 1;
             sent.acknowledged = Some((now, closed));
+        }
+    }
+
+    /// Whoever posted this is gone, and its answer with it.
+    pub(super) fn answer_lost(&mut self, id: &str) {
+        if let Some(sent) = self.sent.get_mut(id) {
+            sent.unanswered = true;
         }
     }
 

@@ -42,6 +42,23 @@ pub(super) enum Blow {
     Deaf(i64),
 }
 
+/// The end of a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Death {
+    /// Not before this time, milliseconds.
+    pub at_ms: i64,
+    /// At this output from then on.
+    pub outputs: u32,
+    /// When the output was performed, not before.
+    pub behind: bool,
+    /// It lives on, and is told that another holds the call.
+    pub lease: bool,
+    /// So long nobody holds the call, milliseconds.
+    pub absent_ms: i64,
+    /// What it was about to store is stored all the same.
+    pub stored: bool,
+}
+
 /// Everything drawn from one seed.
 pub(super) struct Plan {
     pub seed: u64,
@@ -64,8 +81,6 @@ pub(super) struct Plan {
     pub blows: Vec<(i64, Blow)>,
     /// When no session can be opened.
     pub full: Vec<(i64, i64)>,
-    /// What Salesforce's own telephone does, in truth.
-    pub telephone: Vec<(i64, TelephonyEvent)>,
     /// What is heard of it.
     pub notices: Vec<Notice>,
     /// Further segments of the call.
@@ -78,6 +93,12 @@ pub(super) struct Plan {
     pub resolve_ms: i64,
     pub ears: ears::Manner,
     pub shop: shop::Manner,
+    /// Deaths of workers.
+    pub deaths: Vec<Death>,
+    /// Another worker takes the events while none holds the call.
+    pub listens: bool,
+    /// How long the store takes at most, milliseconds, and how often it fails first, in 100.
+    pub store: (i64, u32),
     /// Faults that are in what is stored and said, by kind.
     pub faults: BTreeMap<&'static str, u64>,
 }

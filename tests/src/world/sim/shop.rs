@@ -41,7 +41,6 @@ pub(super) struct Manner {
 /// One message as it is stored.
 #[derive(Debug)]
 pub(super) struct Stored {
-    pub post: Post,
     pub times: u64,
 }
 
@@ -145,7 +144,7 @@ impl Shop {
             self.swallowed.insert(id, answered);
             return;
         }
-        let entry = self.stored.entry(id).or_insert_with(|| Stored { post: post.clone(), times: 0 });
+        let entry = self.stored.entry(id).or_insert_with(|| Stored { times: 0 });
         if entry.times == 0 || !self.manner.deduplicates {
             entry.times += 1;
         }

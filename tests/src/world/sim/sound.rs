@@ -71,10 +71,3 @@ pub(super) fn render(words: &[Said], from: i64, out: &mut [u8]) {
         out[target..target + part.len()].copy_from_slice(part);
     }
 }
-
-/// The sample at this position.
-pub(super) fn sample(words: &[Said], at: i64) -> i16 {
-    let mut pair = [0; 2];
-    render(words, at, &mut pair);
-    i16::from_le_bytes(pair)
-}

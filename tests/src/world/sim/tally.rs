@@ -11,6 +11,8 @@ use engine::time::Time;
 pub(super) struct Tally {
     /// Faults that struck, by kind.
     pub faults: BTreeMap<&'static str, u64>,
+    /// Workers that held the call.
+    pub lives: u64,
     pub connections: u64,
     pub media_bytes: u64,
     /// Connections that ended by themselves, by cause as the call was told.
