@@ -610,6 +610,7 @@ impl<'p> Life<'p> {
             return;
         }
         let (stream, mut next) = plan.kinesis.seek(&request.stream, &request.from, self.now);
+        self.tell(|| format!("{request:?} begins at fragment {next}"));
         if self.faulty && next > 0 && self.dice.f64() < plan.links.repeats {
             self.tally.strike("media: fragment repeated");
             next -= 1;
