@@ -11,6 +11,8 @@ pub mod world;
 
 #[cfg(feature = "emulators")]
 mod played;
+#[cfg(feature = "lab")]
+pub mod product;
 mod recogniser;
 
 #[cfg(feature = "emulators")]
