@@ -109,6 +109,9 @@ impl Desk {
                 println!("  again with: cargo sim -- --seed {seed} --calls 1");
             }
         }
+        if let Some(promise) = wanted.until.as_ref().filter(|p| named.iter().any(|n| n == p)) {
+            println!("until {promise}: seed {seed}");
+        }
         let hours = self.duration_ms as f64 / 3_600_000.0;
         self.over = wanted.hours.is_some_and(|h| hours >= h)
             || wanted.until.as_ref().is_some_and(|p| named.iter().any(|n| n == p));
