@@ -47,6 +47,8 @@ impl Known {
     /// Up to where each party's speech in `window` is final, by channel; `None` while the audio around a mark is
     /// missing. Windows are asked for in order: a mark before one is forgotten.
     pub(super) fn within(&mut self, window: Interval, around: &Around<'_>) -> Option<[Option<Interval>; 2]> {
+        // The same window may be asked for again, while it has to wait.
+        self.marks.retain(|mark| mark.cut.is_none_or(|cut| cut > window.from));
         let needed = quiet::needed(self.error_ms);
         let mut parts = [None; 2];
         for mark in &mut self.marks {
@@ -59,7 +61,6 @@ impl Known {
             let until = mark.cut.unwrap_or(mark.said);
             parts[mark.party.channel()] = Interval::new(Time::MIN, until).intersection(window);
         }
-        self.marks.retain(|mark| mark.cut.is_none_or(|cut| cut > window.to));
         Some(parts)
     }
 }
@@ -71,4 +72,29 @@ fn cut(mark: &Mark, needed: Span, error_ms: u32, around: &Around<'_>) -> Time {
     let position = (mark.said - window.from).samples(around.rate_hz);
     let at = quiet::quietest(&samples, position, around.rate_hz, error_ms);
     window.from + Span::from_samples(at, around.rate_hz)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: i64) -> Time {
+        Time::from_ms(ms)
+    }
+
+    #[test]
+    fn a_window_that_has_to_wait_is_as_silent_when_it_is_asked_for_again() {
+        let mut known = Known::new([Some(at(1_050)), None], 20);
+        let loud = |_, from: Time, to: Time| vec![5000; ((to - from).ms() * 8) as usize];
+        let around =
+            |to| Around { rate_hz: 8000, known: Interval::new(at(0), at(to)), more: true, samples: &loud };
+        let window = Interval::new(at(1_000), at(1_100));
+        assert_eq!(known.within(window, &around(1_100)), None, "the audio behind the mark may be quieter");
+        for _ in 0..3 {
+            let parts = known.within(window, &around(2_000)).unwrap();
+            assert_eq!(parts, [Some(Interval::new(at(1_000), at(1_050))), None]);
+        }
+        let next = Interval::new(at(1_100), at(1_200));
+        assert_eq!(known.within(next, &around(2_000)), Some([None, None]));
+    }
 }
