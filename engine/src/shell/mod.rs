@@ -20,6 +20,7 @@ pub mod salesforce;
 pub mod secrets;
 pub mod services;
 pub mod sink;
+pub mod store;
 pub mod supervisor;
 pub mod transcribe;
 pub mod transcribe_file;
