@@ -5,6 +5,7 @@
 
 pub mod emulators;
 pub mod live;
+pub mod tools;
 pub mod world;
 
 mod played;
