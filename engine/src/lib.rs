@@ -64,6 +64,7 @@
 //! ```
 
 pub mod call;
+pub mod clock;
 pub mod inspect;
 pub mod recogniser;
 pub mod time;

@@ -293,13 +293,29 @@ fn a_caller_who_hangs_up_on_hold_loses_nothing() {
 fn a_gate_that_never_opens_raises_an_alarm_once() {
     let mut hand = Hand::live();
     hand.media(call(&[], 1000)[0].clone());
-    hand.event(EventKind::PauseRecording);
+    hand.at(1_100).event(EventKind::PauseRecording);
     let alarms = |h: &Hand| h.reports.iter().filter(|r| matches!(r, Report::GateAlarm { .. })).count();
     assert_eq!((alarms(&hand), hand.wait), (0, hand.now + engine::time::Span::from_s(600)));
     hand.now = hand.wait;
     hand.handle(Input::Tick);
     hand.at(900_000).handle(Input::Tick);
     assert_eq!(alarms(&hand), 1);
+}
+
+#[test]
+fn a_machine_whose_clock_is_behind_closes_and_opens_where_the_audio_is() {
+    let mut hand = Hand::live();
+    let media = call(&[(100, "one"), (1_500, "two"), (3_700, "three"), (5_900, "four")], 7_000);
+    // The clock stands at the beginning while six seconds of audio come.
+    hand.media(media[0].clone());
+    hand.event(EventKind::PauseRecording);
+    hand.media(media[1].clone());
+    hand.media(media[2].clone());
+    hand.event(EventKind::ResumeRecording);
+    for fragment in &media[3..] {
+        hand.media(fragment.clone());
+    }
+    assert_eq!(hand.end(), ["one", "three", "four"]);
 }
 
 #[test]

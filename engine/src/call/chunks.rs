@@ -6,8 +6,10 @@ use crate::recogniser::AudioChunk;
 use crate::time::{Span, Time};
 
 use super::intervals::Interval;
+use super::known::Around;
 use super::replay::Kept;
 use super::sessions::Ear;
+use super::timeline::silence;
 use super::{Call, Output};
 
 /// What became of an attempt to hand on audio.
@@ -43,25 +45,26 @@ impl Call {
         let Some(timeline) = &self.timeline else { return Emitted::Nothing };
         let (from, rate_hz) = (timeline.emitted(), timeline.rate_hz);
         let window = Interval::new(timeline.time(from), timeline.time(from + samples));
+        let Some(known) = self.known_within(window) else { return Emitted::Nothing };
         let closed = self.gate.closed_within(window);
         let shut = closed.iter().any(|c| c.contains(window));
-        let ear = self.ear(rate_hz, !shut);
+        let all_known = self.config.channels.parties().iter().all(|p| known[p.channel()].contains(&window));
+        let ear = self.ear(rate_hz, !shut && !all_known);
         match ear {
             Ear::Opening => return Emitted::Done,
             Ear::Waits => return Emitted::Blocked,
             Ear::Open | Ear::Shut => {}
         }
-        if !self.may_send(window.to - window.from) {
+        // What nobody hears need not be let out slowly.
+        if ear == Ear::Open && !self.may_send(window.to - window.from) {
             return Emitted::Blocked;
         }
         let Some(timeline) = &mut self.timeline else { return Emitted::Nothing };
-        let pcm = timeline.take(samples, &closed);
+        let mut pcm = timeline.take(samples, &closed);
+        self.silence_known(&mut pcm, window, rate_hz, &known);
+        let pcm = pcm.freeze();
         self.gate.emitted(window, &closed);
-        self.summary.audio.rate_hz = rate_hz;
-        self.summary.audio.duration_ms += (window.to - window.from).ms();
-        self.summary.start_time.get_or_insert(window.from.ms());
-        self.summary.end_time = Some(window.to.ms());
-        self.report_edges(window);
+        self.count_audio(window, rate_hz);
         if ear == Ear::Open {
             self.send(window, samples, pcm.clone());
             if self.config.live.is_some() {
@@ -69,7 +72,39 @@ impl Call {
             }
         }
         self.heard_closed(window, shut);
+        self.store_if_due();
         Emitted::Done
+    }
+
+    /// Counts audio handed on, but for what another process had counted before.
+    fn count_audio(&mut self, window: Interval, rate_hz: u32) {
+        let summary = &mut self.summary;
+        summary.audio.rate_hz = rate_hz;
+        summary.start_time.get_or_insert(window.from.ms());
+        let counted = summary.end_time.unwrap_or(window.from.ms()).max(window.from.ms());
+        if window.to.ms() > counted {
+            summary.audio.duration_ms += window.to.ms() - counted;
+            summary.end_time = Some(window.to.ms());
+            self.report_edges(window);
+        }
+    }
+
+    /// What of `window` is final already; `None` while that cannot be said exactly.
+    fn known_within(&mut self, window: Interval) -> Option<[Vec<Interval>; 2]> {
+        let timeline = self.timeline.as_ref()?;
+        let flush = !self.then.is_empty() || self.is_draining();
+        let until = if flush { Time::MAX } else { timeline.time(timeline.horizon()) };
+        let samples = |party, from, to| timeline.peek(party, from, to);
+        self.known.within(window, &Around { rate_hz: timeline.rate_hz, until, samples: &samples })
+    }
+
+    fn silence_known(&self, pcm: &mut [u8], window: Interval, rate_hz: u32, known: &[Vec<Interval>; 2]) {
+        let parties = self.config.channels.parties();
+        for (channel, party) in parties.iter().enumerate() {
+            for part in &known[party.channel()] {
+                silence(pcm, window.from, rate_hz, parties.len(), Some(channel), *part);
+            }
+        }
     }
 
     /// Sends a chunk again, to the session that took the place of a failed one: silent where a party's
@@ -104,21 +139,15 @@ impl Call {
     /// The samples of a kept chunk without what must not, or need not, be heard again.
     fn muted(&mut self, kept: &Kept, rate_hz: u32) -> Bytes {
         let window = Interval::new(kept.start, kept.end);
-        let closed = self.gate.closed_within(window);
         let parties = self.config.channels.parties();
-        let width = 2 * parties.len();
+        let channel = |party| (parties.iter().position(|p| *p == party).unwrap_or(0), parties.len());
+        let samples = |party, from, to| self.replay.samples(channel(party), rate_hz, from, to);
+        let around = Around { rate_hz, until: Time::MAX, samples: &samples };
+        let known = self.known_again.within(window, &around).unwrap_or_default();
         let mut pcm = kept.pcm.to_vec();
-        for (channel, party) in parties.iter().enumerate() {
-            let mark = self.marks[party.channel()].unwrap_or(Time::MIN);
-            let done = Interval::new(Time::MIN, mark).intersection(window);
-            for quiet in closed.iter().copied().chain(done) {
-                let first = ((quiet.from - kept.start).samples(rate_hz) - 1).max(0);
-                let last = (quiet.to - kept.start).samples(rate_hz) + 1;
-                let frames = pcm.chunks_exact_mut(width).skip(first as usize);
-                for frame in frames.take(usize::try_from(last - first).unwrap_or(0)) {
-                    frame[2 * channel..2 * channel + 2].fill(0);
-                }
-            }
+        self.silence_known(&mut pcm, window, rate_hz, &known);
+        for closed in self.gate.closed_within(window) {
+            silence(&mut pcm, kept.start, rate_hz, parties.len(), None, closed);
         }
         pcm.into()
     }

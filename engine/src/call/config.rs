@@ -39,6 +39,30 @@ pub enum GateClock {
     Recorded,
 }
 
+/// What to do about an interval in which no worker may have been there to take gate events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDoubt {
+    /// Hear nothing of it, on a call that has gate events.
+    #[default]
+    Closed,
+    /// Hear it, and count it.
+    Open,
+}
+
+/// What to do with a message that Salesforce may have taken: a try had no answer, or the worker that posted it
+/// died.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ambiguous {
+    /// Post it again under the same id and text: none is lost, and one may stand there twice.
+    #[default]
+    Retry,
+    /// Do not post it again, and list it: none stands there twice, and one may be missing. Each message then
+    /// waits for the store once more, right before it is posted.
+    Drop,
+}
+
 /// Where on the wall clock the media stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StartTime {
@@ -101,6 +125,12 @@ pub struct Config {
     pub max_outbox: usize,
     /// Messages wait for [`super::Input::Stored`] before they are posted. Default off.
     pub store: bool,
+    /// Without anything else to store, how often a checkpoint follows the audio. Default 10 s.
+    pub checkpoint_every: Span,
+    /// What an interval without a worker means for the gate. Default closed.
+    pub on_doubt: OnDoubt,
+    /// What becomes of a message that may have been taken. Default: it is posted again.
+    pub ambiguous: Ambiguous,
     /// After the end of audio, how long recogniser and Salesforce have. Default 5 min.
     pub drain_timeout: Span,
     /// The policy of a live call; `None`: a recording, whose end is the call's.
@@ -137,6 +167,9 @@ impl Config {
             resolve_timeout: Span::from_s(20),
             max_outbox: 1000,
             store: false,
+            checkpoint_every: Span::from_s(10),
+            on_doubt: OnDoubt::default(),
+            ambiguous: Ambiguous::default(),
             drain_timeout: Span::from_s(300),
             live: None,
             limit_attribute: None,

@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::{Span, Time};
 
 use super::config::{Config, ContactChoice};
@@ -82,6 +84,26 @@ pub(super) struct ContactFilter {
     ended: bool,
 }
 
+/// What survives of the filter: what was decided. A question without an answer is asked again.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SavedContacts {
+    /// Contacts in the order in which the stream named them, and whether each belongs to the call.
+    seen: Vec<(String, bool)>,
+    /// Contacts known to belong to the call that the stream has not named.
+    unseen: Vec<String>,
+    segments: Vec<([u8; 16], String)>,
+    consults: BTreeSet<String>,
+    adopt_first: bool,
+    unresolved: u64,
+}
+
+impl SavedContacts {
+    pub(super) fn ours(&self) -> impl Iterator<Item = &str> {
+        self.seen.iter().filter(|(_, ours)| *ours).map(|(id, _)| id.as_str())
+    }
+}
+
 /// Contacts and segments remembered. A stream of more is hostile; its later contacts are foreign.
 const MAX_CONTACTS: usize = 1024;
 /// Fragments that wait for a later one of their segment to name the contact: about four seconds.
@@ -115,6 +137,39 @@ impl ContactFilter {
             ask: VecDeque::new(),
             ended: false,
         }
+    }
+
+    /// What is to survive.
+    pub(super) fn save(&self) -> SavedContacts {
+        let verdict = |id: &String| match self.verdicts.get(id)? {
+            Verdict::Asked(_) => None,
+            verdict => Some((id.clone(), *verdict == Verdict::Ours)),
+        };
+        let unseen = |id: &&String| self.is_ours(id) && !self.seen.contains(*id);
+        SavedContacts {
+            seen: self.seen.iter().filter_map(verdict).collect(),
+            unseen: self.verdicts.keys().filter(unseen).cloned().collect(),
+            segments: self.by_segment.iter().map(|(uuid, id)| (*uuid, id.clone())).collect(),
+            consults: self.consults.clone(),
+            adopt_first: self.adopt_first,
+            unresolved: self.unresolved,
+        }
+    }
+
+    /// Goes on where another process left off.
+    pub(super) fn restore(&mut self, saved: SavedContacts) {
+        for id in saved.unseen {
+            self.verdicts.insert(id, Verdict::Ours);
+        }
+        for (id, ours) in saved.seen {
+            let verdict = if ours { Verdict::Ours } else { Verdict::Foreign };
+            self.verdicts.insert(id.clone(), verdict);
+            self.seen.push(id);
+        }
+        self.by_segment.extend(saved.segments);
+        self.consults = saved.consults;
+        self.adopt_first = saved.adopt_first;
+        self.unresolved = saved.unresolved;
     }
 
     /// Takes the next fragment of the stream.

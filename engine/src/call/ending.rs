@@ -88,11 +88,11 @@ impl Call {
         }
         self.summary.end = end;
         self.phase = Phase::Done;
-        let summary = self.closing_summary();
+        let summary = self.summary_so_far();
         self.outputs.push_back(Output::Done(Box::new(summary)));
     }
 
-    fn closing_summary(&mut self) -> Summary {
+    pub(super) fn summary_so_far(&mut self) -> Summary {
         let mut summary = self.summary.clone();
         self.contact_id().clone_into(&mut summary.contact);
         self.key().clone_into(&mut summary.vendor_call_key);
@@ -130,6 +130,7 @@ impl Call {
         summary.closed_at_end = self.closed_at_end(window.map(|w| w.to));
         summary.closed_ms = self.gate.closed_emitted().ms();
         summary.exposed_ms = self.gate.exposed().total().ms();
+        summary.doubtful_ms = self.gate.doubts().iter().map(|d| (d.to - d.from).ms()).sum();
         let counts = self.gate.counts.clone();
         summary.events = counts.events + self.early_events.len() as u64;
         summary.repeated_events = counts.repeated;
@@ -151,6 +152,7 @@ pub(super) fn empty_summary() -> Summary {
         start_time: None,
         end_time: None,
         end: EndReason::MediaEnded,
+        resumed: 0,
         media: MediaSummary::default(),
         audio: AudioSummary::default(),
         gate: GateSummary::default(),

@@ -1,9 +1,11 @@
 //! Sets of half-open time intervals, kept sorted and merged.
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::{Span, Time};
 
 /// A half-open interval of time: `from` belongs to it, `to` does not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Interval {
     pub(super) from: Time,
     pub(super) to: Time,
@@ -38,8 +40,16 @@ impl Interval {
 }
 
 /// Sorted, disjoint intervals.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Intervals(Vec<Interval>);
+
+impl From<Interval> for Intervals {
+    fn from(one: Interval) -> Self {
+        let mut set = Self::default();
+        set.add(one);
+        set
+    }
+}
 
 impl Intervals {
     pub(super) fn iter(&self) -> impl Iterator<Item = Interval> + '_ {
@@ -74,6 +84,11 @@ impl Intervals {
     /// Some of `window` is in this set.
     pub(super) fn overlaps(&self, window: Interval) -> bool {
         self.within(window).next().is_some()
+    }
+
+    /// The end of the last of them.
+    pub(super) fn end(&self) -> Option<Time> {
+        self.0.last().map(|i| i.to)
     }
 
     /// What is in `self` and in `of`, but not in `without`.

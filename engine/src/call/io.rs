@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::recogniser::{AudioChunk, Capabilities, Party, RecogniserError, RecogniserEvent, SessionSpec};
 use crate::time::Time;
 
+use super::checkpoint::Checkpoint;
 use super::contact::ContactFacts;
 use super::fragment::InBandError;
 use super::gate::GateSource;
@@ -39,7 +40,8 @@ pub enum Input {
     },
     /// A telephony event, and where it was seen.
     Gate(GateSource, TelephonyEvent),
-    /// A telephony event that arrived at this time, before there was a call to take it.
+    /// A telephony event that arrived at this time, before there was a call to take it: before its beginning, or
+    /// before this life of it. They come in order of arrival, ahead of all other inputs.
     PastGate(Time, GateSource, TelephonyEvent),
     /// The session asked for by [`Output::OpenRecogniser`] is open.
     RecogniserReady {
@@ -64,7 +66,7 @@ pub enum Input {
         /// What became of it.
         outcome: Outcome,
     },
-    /// The checkpoint of this number is safely stored.
+    /// The checkpoint of this number is safely stored, or one of a higher number.
     Stored(u64),
     /// Another worker holds the call now: post nothing any more.
     LeaseLost,
@@ -129,8 +131,9 @@ pub enum Output {
     },
     /// Post these messages, at most one per participant, and answer each with [`Input::Posted`].
     Post(Vec<Post>),
-    /// Store this and answer with [`Input::Stored`]. Only where [`super::Config::store`] asks for it.
-    Store(Checkpoint),
+    /// Store this in place of the one before, and answer with [`Input::Stored`]. Only where
+    /// [`super::Config::store`] asks for it.
+    Store(Box<Checkpoint>),
     /// Set this attribute of the contact, once.
     SetAttribute {
         /// Name.
@@ -163,20 +166,6 @@ impl Post {
     pub fn new(vendor_call_key: impl Into<String>, message: Message) -> Self {
         Self { vendor_call_key: vendor_call_key.into(), message }
     }
-}
-
-/// What must survive the process before messages may be posted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Checkpoint {
-    /// Counts the checkpoints of a call from 1.
-    pub sequence: u64,
-    /// Number of the last complete fragment of the call.
-    pub last_fragment: Option<String>,
-    /// Up to here the speech of (customer, agent) is final.
-    pub marks: [Option<Time>; 2],
-    /// Messages not yet acknowledged, in order per participant.
-    pub messages: Vec<Post>,
 }
 
 /// News of a call. None of it needs an answer.
@@ -251,6 +240,26 @@ pub enum Report {
         selector: &'static str,
         /// Why the connection before it is over; absent for the first.
         cause: Option<MediaCause>,
+    },
+    /// The call goes on behind the fragment of this number, after a worker that held it is gone.
+    Resumed {
+        /// Since when nobody is known to have held it.
+        died: Time,
+        /// Behind which fragment it is read again; `None`: from its beginning.
+        after_fragment: Option<String>,
+        /// Messages that may have been posted and are posted again.
+        waiting: usize,
+        /// Exposure counted until then, milliseconds.
+        exposed_ms: i64,
+    },
+    /// No worker may have been there to take gate events.
+    Doubt {
+        /// Start.
+        from: Time,
+        /// End.
+        to: Time,
+        /// Nothing of it is heard.
+        closed: bool,
     },
     /// A connection is over.
     MediaLost(MediaError),

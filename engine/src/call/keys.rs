@@ -26,6 +26,15 @@ impl Keys {
         }
     }
 
+    pub(super) fn turns(&self) -> &[(Time, Option<String>)] {
+        &self.turns
+    }
+
+    /// Goes on where another process left off; conferences come again as events.
+    pub(super) fn restore(&mut self, turns: Vec<(Time, Option<String>)>) {
+        self.turns = turns;
+    }
+
     /// All parties were put together.
     pub(super) fn conference(&mut self, at: Time) {
         if self.conferences.len() < MAX_CHANGES {

@@ -163,7 +163,7 @@ impl Call {
     /// Asks which contact is the first of the chain, unless somebody has said so.
     pub(super) fn ask_for_key(&mut self) {
         let asks = self.config.live.as_ref().is_some_and(|live| live.resolve_key);
-        if asks && self.config.vendor_call_key.is_none() {
+        if asks && self.config.vendor_call_key.is_none() && self.keys.resolved.is_none() {
             self.outputs.push_back(Output::Resolve(self.contact_id().to_owned()));
             self.key_asked = Some(self.now);
         }

@@ -53,6 +53,10 @@ impl Call {
         let (now, end) = (self.now, self.timeline.as_ref().map(|t| t.time(t.end())));
         if let Some(link) = &mut self.link {
             link.audio(now, end);
+            if let (Some(number), Some(end), true) = (&fragment.tags.fragment_number, end, fragment.complete)
+            {
+                link.placed(number, end);
+            }
         }
         if fragment.tags.stop_streaming {
             match &mut self.link {

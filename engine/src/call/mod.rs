@@ -4,6 +4,7 @@
 //! an [`Output`]. Handle one input, then poll until [`Output::Wait`] or [`Output::Done`].
 
 mod backoff;
+mod checkpoint;
 mod chunks;
 mod config;
 mod contact;
@@ -14,6 +15,7 @@ mod gate;
 mod intervals;
 mod io;
 mod keys;
+mod known;
 mod link;
 mod live;
 mod live_media;
@@ -22,8 +24,10 @@ mod message;
 mod outbox;
 mod pace;
 mod pipeline;
+mod quiet;
 mod replay;
 mod results;
+mod resume;
 mod sender;
 mod sessions;
 mod stream;
@@ -35,15 +39,17 @@ mod utterance;
 
 use std::collections::{BTreeSet, VecDeque};
 
-pub use config::{Config, ContactChoice, GateClock, HoldGate, StartTime};
+pub use checkpoint::{Checkpoint, CheckpointError};
+pub use config::{Ambiguous, Config, ContactChoice, GateClock, HoldGate, OnDoubt, StartTime};
 pub use contact::ContactFacts;
 pub use format::{is_connect_track, is_raw_pcm};
 pub use fragment::InBandError;
 pub use gate::GateSource;
-pub use io::{Checkpoint, Input, MediaEnd, Output, PcmBlock, Post, Report};
+pub use io::{Input, MediaEnd, Output, PcmBlock, Post, Report};
 pub use live::{LiveConfig, StartSelector};
 pub use message::{MESSAGE_NAMESPACE, Message, SenderType, Spoken, message_id};
 pub use outbox::{Outcome, RetryCause};
+pub use resume::Absence;
 pub use sender::{SenderPolicy, UserIdError};
 pub use stream::{MediaAction, MediaCause, MediaError, MediaFrom, MediaRequest, MediaSegment};
 pub use summary::{
@@ -61,13 +67,15 @@ use fragment::{Assembler, Fragment};
 use gate::Gate;
 use intervals::Interval;
 use keys::Keys;
+use known::Known;
 use link::Link;
 use outbox::Outbox;
 use pace::Pace;
 use pipeline::Then;
 use replay::Replay;
+use resume::Return;
 use sender::Presence;
-use sessions::Session;
+use sessions::{Final, Session};
 use timebase::TimeBase;
 use timeline::Timeline;
 use utterance::Ids;
@@ -80,6 +88,9 @@ enum Phase {
     Draining(Time),
     Done,
 }
+
+/// A telephony event: when it arrived, and where it was seen.
+type PastEvent = (Time, GateSource, TelephonyEvent);
 
 /// How far a call has come, for whoever looks on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,7 +148,11 @@ pub struct Call {
 
     gate: Gate,
     /// Events for a contact that may yet turn out to be ours.
-    early_events: VecDeque<(Time, GateSource, TelephonyEvent)>,
+    early_events: VecDeque<PastEvent>,
+    /// Another process held the call before, and this one has not gone on yet.
+    returning: Option<Return>,
+    /// Events from before this life of the call.
+    past_events: Vec<PastEvent>,
     presence: Presence,
     reported_exposure_ms: i64,
     /// The closing whose alarm has been raised.
@@ -156,12 +171,21 @@ pub struct Call {
     /// Closed audio at the end of what was handed on.
     closed_run: Span,
     ids: Ids,
+    /// Up to here the speech of a party is final, by channel.
     marks: [Option<Time>; 2],
+    /// Final speech that no mark may pass over yet.
+    finals: VecDeque<Final>,
+    /// What is final already of audio that is read again after another process held the call.
+    known: Known,
+    /// What is final already of audio that is sent again to another session.
+    known_again: Known,
     outbox: Outbox,
     /// Words already sent, with whether they were counted as exposed.
     sent_words: VecDeque<(Interval, bool)>,
+    /// The last checkpoint asked for, and the last one known to be stored.
     checkpoint: u64,
-    unstored: Vec<(u64, Vec<String>)>,
+    stored_sequence: u64,
+    stored_at: Time,
 }
 
 impl Call {
@@ -193,6 +217,8 @@ impl Call {
             then: VecDeque::new(),
             gate: Gate::new(&config),
             early_events: VecDeque::new(),
+            returning: None,
+            past_events: Vec::new(),
             presence: Presence::default(),
             reported_exposure_ms: 0,
             alarmed: None,
@@ -205,10 +231,14 @@ impl Call {
             closed_run: Span::ZERO,
             ids: Ids::default(),
             marks: [None; 2],
-            outbox: Outbox::new(config.store, live.map_or(Span::ZERO, |live| live.provisional), seed),
+            finals: VecDeque::new(),
+            known: Known::default(),
+            known_again: Known::default(),
+            outbox: Outbox::new(&config, seed),
             sent_words: VecDeque::new(),
             checkpoint: 0,
-            unstored: Vec::new(),
+            stored_sequence: 0,
+            stored_at: Time::MIN,
             config,
         };
         call.begin();
@@ -226,8 +256,12 @@ impl Call {
 
     /// Takes one input that happened at `now`. A clock that steps back is held still.
     pub fn handle(&mut self, now: Time, input: Input) {
+        if self.keeps_for_return(&input) {
+            return;
+        }
         let began = self.now == Time::MIN;
         self.now = self.now.max(now);
+        self.return_to_life();
         if began {
             self.ask_for_key();
         }
@@ -240,7 +274,7 @@ impl Call {
             Input::Pcm(block) => self.pcm(block),
             Input::MediaEnded(end) => self.media_ended(end),
             Input::Contact { id, facts } => self.contact(&id, &facts),
-            Input::Gate(source, event) => self.gate_event(self.now, source, event),
+            Input::Gate(source, event) => self.gate_event(self.present(), source, event),
             Input::PastGate(arrival, source, event) => self.gate_event(arrival.min(self.now), source, event),
             Input::RecogniserReady { session, capabilities } => self.recogniser_ready(session, capabilities),
             Input::Recognised(event) => self.recognised(event),
@@ -248,10 +282,12 @@ impl Call {
             Input::Posted { id, outcome } => {
                 let withheld = self.gate_withholds();
                 let draining = self.is_draining();
-                self.outbox.posted(self.now, &id, outcome, withheld, draining);
+                let settled = self.outbox.posted(self.now, &id, outcome, withheld, draining);
                 if self.reported_exposure_ms > 0 {
                     // What was on its way when its time was closed is not sent a second time.
                     self.recut();
+                } else if settled {
+                    self.store();
                 }
             }
             Input::Stored(sequence) => self.stored(sequence),
@@ -281,6 +317,9 @@ impl Call {
             if !posts.is_empty() {
                 self.remember_sent(&posts);
                 return Output::Post(posts.into_iter().map(|u| Post::new(u.key, u.message)).collect());
+            }
+            if self.outbox.wants_store() {
+                self.store();
             }
             if let Some(output) = self.outputs.pop_front() {
                 return output;
@@ -316,7 +355,7 @@ impl Call {
             contacts: self.filter.seen.iter().filter(|id| self.filter.is_ours(id)).cloned().collect(),
             connections: self.link.as_ref().map_or(1, Link::connections),
             sessions: u32::try_from(self.summary.recogniser.sessions).unwrap_or(u32::MAX),
-            gate_closed: self.gate.is_closed(self.now),
+            gate_closed: self.gate.is_closed(self.present()),
             delivered: outbox.delivered,
             refused: outbox.refused.len() as u64,
             waiting: self.outbox.len() as u64,

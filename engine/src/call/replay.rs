@@ -87,6 +87,22 @@ impl Replay {
         }
     }
 
+    /// The samples of one channel of so many from one time to another: silence where nothing is kept.
+    pub(super) fn samples(&self, channel: (usize, usize), rate_hz: u32, from: Time, to: Time) -> Vec<i16> {
+        let (channel, channels) = channel;
+        let length = usize::try_from((to - from).samples(rate_hz)).unwrap_or(0);
+        let mut out = vec![0; length];
+        for kept in self.kept.iter().filter(|k| k.start < to && from < k.end) {
+            let offset = (kept.start - from).samples(rate_hz);
+            for (i, frame) in (offset..).zip(kept.pcm.chunks_exact(2 * channels)) {
+                if let Some(sample) = usize::try_from(i).ok().and_then(|i| out.get_mut(i)) {
+                    *sample = i16::from_le_bytes([frame[2 * channel], frame[2 * channel + 1]]);
+                }
+            }
+        }
+        out
+    }
+
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
         self.kept.iter().map(|k| k.pcm.len()).sum()

@@ -1,5 +1,7 @@
 //! Words in, messages out; and the events that decide which words may go.
 
+use std::collections::VecDeque;
+
 use crate::recogniser::{RecogniserEvent, Segment, WordTimes};
 use crate::time::{Span, Time};
 
@@ -9,7 +11,7 @@ use super::intervals::Interval;
 use super::sender::sender;
 use super::telephony::{EventKind, TelephonyEvent};
 use super::utterance::{Run, Utterance, runs};
-use super::{Call, Checkpoint, Output, Phase, Post, Report};
+use super::{Call, PastEvent, Phase, Report, gate};
 
 /// Words remembered after they were sent, in case a late event closes them: an event reaches back 10 s.
 const MAX_SENT_WORDS: usize = 1024;
@@ -24,10 +26,12 @@ impl Call {
                 let slot = &mut self.marks[party.channel()];
                 *slot = (*slot).max(mark);
                 self.forget_final();
+                self.store_if_due();
             }
             RecogniserEvent::Ended { session } => {
                 if let Some(s) = self.sessions.iter_mut().find(|s| s.map.id == session && s.audio_ended) {
                     s.ended = true;
+                    self.forget_final();
                 }
             }
         }
@@ -36,8 +40,8 @@ impl Call {
     fn partial(&mut self, segment: &Segment) {
         self.summary.recogniser.partials += 1;
         let map = self.sessions.iter().find(|s| s.map.id == segment.session).map(|s| &s.map);
-        let until = map.and_then(|map| map.time(segment.end));
-        self.heard(segment.session, segment.party.channel(), false, until);
+        let speech = map.and_then(|map| map.interval(segment.start, segment.end));
+        self.heard(segment.session, segment.party.channel(), false, speech);
     }
 
     fn segment(&mut self, segment: &Segment) {
@@ -55,7 +59,7 @@ impl Call {
             self.summary.recogniser.stray += 1;
             return;
         };
-        self.heard(segment.session, segment.party.channel(), true, Some(whole.to));
+        self.heard(segment.session, segment.party.channel(), true, Some(whole));
         let cut = self.gate.cut(whole, &words, self.word_times());
         self.summary.gate.cut_words += cut.iter().filter(|c| **c).count() as u64;
         let parted = self.gate.parted(&words, self.word_times());
@@ -68,7 +72,7 @@ impl Call {
         self.store();
     }
 
-    fn word_times(&self) -> WordTimes {
+    pub(super) fn word_times(&self) -> WordTimes {
         // A recogniser that has not said how exact it is counts as the least exact.
         let stated = self.summary.recogniser.capabilities.as_ref().map(|c| c.word_times);
         stated.unwrap_or(WordTimes::Spread { error_ms: 1000 })
@@ -82,52 +86,35 @@ impl Call {
         run.into_utterance(party, key, sender, id)
     }
 
-    // --- the store ---------------------------------------------------------------------------------
-
-    fn store(&mut self) {
-        if !self.config.store || self.outbox.is_empty() {
-            return;
-        }
-        self.checkpoint += 1;
-        let messages: Vec<_> =
-            self.outbox.utterances().map(|u| Post::new(u.key.clone(), u.message.clone())).collect();
-        let ids = messages.iter().map(|p| p.message.message_id.clone()).collect();
-        self.unstored.push((self.checkpoint, ids));
-        self.outputs.push_back(Output::Store(Checkpoint {
-            sequence: self.checkpoint,
-            last_fragment: self.summary.media.last_fragment.clone(),
-            marks: self.marks,
-            messages,
-        }));
-    }
-
-    pub(super) fn stored(&mut self, sequence: u64) {
-        let now = self.now;
-        let outbox = &mut self.outbox;
-        self.unstored.retain(|(number, ids)| {
-            let done = *number <= sequence;
-            if done {
-                outbox.stored(now, ids);
-            }
-            !done
-        });
-    }
-
     // --- the gate ----------------------------------------------------------------------------------
 
-    /// Takes a telephony event. One that names a contact not known yet waits: it may be the call's next leg,
-    /// or the stream has not named its own contact yet.
+    /// The present on the clock of the media, by which the gate goes. This machine's clock may be behind it, and
+    /// what has been heard is no longer to come.
+    pub(super) fn present(&self) -> Time {
+        let heard = self.timeline.as_ref().map(|t| t.time(t.end()));
+        let live = self.config.gate_clock == GateClock::Live;
+        heard.filter(|_| live).map_or(self.now, |heard| heard.max(self.now))
+    }
+
+    /// Takes a telephony event.
     pub(super) fn gate_event(&mut self, arrival: Time, source: GateSource, event: TelephonyEvent) {
-        match &event.call_id {
-            Some(id) if !self.is_own_call(id) => {
-                if self.early_events.len() < self.config.max_gate_events {
-                    self.early_events.push_back((arrival, source, event));
-                } else {
-                    self.gate.counts.other_calls += 1;
-                }
-            }
-            _ => self.apply_event(arrival, source, &event),
+        if let Some(event) = self.sort_event((arrival, source, event)) {
+            self.apply_events([event]);
         }
+    }
+
+    /// The event, if it is one of this call. One that names a contact not known yet waits: it may be the call's
+    /// next leg, or the stream has not named its own contact yet.
+    pub(super) fn sort_event(&mut self, event: PastEvent) -> Option<PastEvent> {
+        if event.2.call_id.as_deref().is_none_or(|id| self.is_own_call(id)) {
+            return Some(event);
+        }
+        if self.early_events.len() < self.config.max_gate_events {
+            self.early_events.push_back(event);
+        } else {
+            self.gate.counts.other_calls += 1;
+        }
+        None
     }
 
     fn is_own_call(&self, id: &str) -> bool {
@@ -144,21 +131,36 @@ impl Call {
         if self.early_events.is_empty() {
             return;
         }
-        for (at, source, event) in std::mem::take(&mut self.early_events) {
-            if event.call_id.as_deref().is_some_and(|id| self.is_own_call(id)) {
-                self.apply_event(at, source, &event);
-            } else {
-                self.early_events.push_back((at, source, event));
+        let early = std::mem::take(&mut self.early_events);
+        let ours = |(.., event): &PastEvent| event.call_id.as_deref().is_some_and(|id| self.is_own_call(id));
+        let (ours, others): (VecDeque<_>, VecDeque<_>) = early.into_iter().partition(ours);
+        self.early_events = others;
+        self.apply_events(ours);
+    }
+
+    /// Takes events in, all of them before any of what they mean: a closing whose opening is known too has closed
+    /// nothing behind it.
+    pub(super) fn apply_events(&mut self, events: impl IntoIterator<Item = PastEvent>) {
+        let mut closings = Vec::new();
+        for (arrival, source, event) in events {
+            if self.note_event(arrival, source, &event) && gate::closes(&event.kind) {
+                closings.push(arrival);
+            }
+        }
+        self.expose();
+        for arrival in closings {
+            if self.gate.closed_at(arrival).is_some() {
+                self.recall(arrival);
             }
         }
     }
 
-    fn apply_event(&mut self, arrival: Time, source: GateSource, event: &TelephonyEvent) {
+    /// Takes an event in, without a look at what it means for what has left already; whether it has any effect.
+    fn note_event(&mut self, arrival: Time, source: GateSource, event: &TelephonyEvent) -> bool {
         let kind = match &event.kind {
             EventKind::Unknown(name) => Some(name.clone()),
             _ => None,
         };
-        let closed_before = self.gate.closed_at(self.now).is_some();
         let effective = self.gate.handle(arrival, source, event.clone());
         if let Some(link) = &mut self.link {
             link.sign_of_life(self.now);
@@ -174,16 +176,13 @@ impl Call {
                 if event.kind == EventKind::Conference {
                     self.keys.conference(at);
                 }
-                self.expose();
-                if !closed_before && self.gate.closed_at(self.now).is_some() {
-                    self.recall();
-                }
                 if event.kind == EventKind::CallEnded {
                     let id = event.call_id.clone().unwrap_or_else(|| self.contact_id().to_owned());
                     self.contact_ended(&id);
                 }
             }
         }
+        effective.is_some()
     }
 
     /// A closing may have come too late: what left as sound is exposure, its words are cut where that is
@@ -205,13 +204,14 @@ impl Call {
         self.recut();
     }
 
-    /// A live gate has just closed: what Salesforce acknowledged shortly before may have been thrown away
+    /// A live gate has closed at `closing`: what Salesforce acknowledged shortly before may have been thrown away
     /// there, and is posted again once the gate is open; but nothing that was not to be heard.
-    fn recall(&mut self) {
-        let Some(live) = &self.config.live else { return };
-        let since = self.now - live.provisional;
+    fn recall(&mut self, closing: Time) {
+        if self.config.live.is_none() {
+            return;
+        }
         let exposed = self.gate.exposed();
-        self.outbox.recall(since, |u| !exposed.overlaps(Interval::new(u.start, u.end)));
+        self.outbox.recall(closing, |u| !exposed.overlaps(Interval::new(u.start, u.end)));
     }
 
     /// Cuts again what waits in the outbox and was never sent.
@@ -257,12 +257,12 @@ impl Call {
     pub(super) fn gate_withholds(&mut self) -> bool {
         self.config.gate_clock == GateClock::Live
             && self.phase == Phase::Running
-            && self.gate.closed_at(self.now).is_some()
+            && self.gate.closed_at(self.present()).is_some()
     }
 
     /// Where the closing that withholds posts ends, if it is known to.
     pub(super) fn withheld_until(&mut self) -> Option<Time> {
-        self.gate.closed_at(self.now).map(|closed| closed.to).filter(|to| *to < Time::MAX)
+        self.gate.closed_at(self.present()).map(|closed| closed.to).filter(|to| *to < Time::MAX)
     }
 
     /// When a live gate that stays closed raises its alarm.
@@ -270,14 +270,14 @@ impl Call {
         if self.config.gate_clock != GateClock::Live || self.phase != Phase::Running {
             return None;
         }
-        let since = self.gate.closed_at(self.now)?.from;
+        let since = self.gate.closed_at(self.present())?.from;
         (self.alarmed != Some(since)).then(|| since + self.config.gate_alarm_after)
     }
 
     /// Raises the alarm of a gate that has been closed for too long, once for each closing.
     pub(super) fn raise_alarm(&mut self) {
         if self.alarm_due().is_some_and(|due| due <= self.now)
-            && let Some(closed) = self.gate.closed_at(self.now)
+            && let Some(closed) = self.gate.closed_at(self.present())
         {
             self.alarmed = Some(closed.from);
             self.report(Report::GateAlarm { since: closed.from });

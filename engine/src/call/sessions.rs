@@ -3,10 +3,12 @@
 //! A session is replaceable at any moment. What was sent and is not final waits in the replay ring and is
 //! sent again to the next one.
 
-use crate::recogniser::{Action, Capabilities, RecogniserError, SessionSpec};
+use crate::recogniser::{Action, Capabilities, RecogniserError, SessionSpec, WordTimes};
 use crate::time::{Span, Time};
 
 use super::intervals::Interval;
+use super::known::Known;
+use super::quiet;
 use super::utterance::SessionMap;
 use super::{Call, EndReason, Output, Phase, Report};
 
@@ -22,6 +24,17 @@ const NO_SPEECH_AFTER: Span = Span::from_s(40);
 const SPEECH_WAIT: Span = Span::from_s(12);
 /// A pause in speech long enough to replace a session in.
 const PAUSE: Span = Span::from_s(1);
+
+/// Final speech of a session behind one that has still to say its last words.
+#[derive(Debug)]
+pub(super) struct Final {
+    session: u32,
+    channel: usize,
+    speech: Interval,
+}
+
+/// As many of them are kept; no session takes so long to say its last words.
+const MAX_FINALS: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Session {
@@ -67,8 +80,8 @@ impl Call {
         if !wanted && self.config.live.is_some() {
             return Ear::Shut;
         }
-        if self.cut_in_speech && self.sessions.last().is_some_and(|s| !s.ended) {
-            // Its last words come first: what they leave is sent again with what follows.
+        if (self.cut_in_speech || self.replay.is_pending()) && self.sessions.iter().any(|s| !s.ended) {
+            // Their last words come first: what they leave is sent again with what follows.
             return Ear::Waits;
         }
         if self.now < self.reopen_at {
@@ -83,6 +96,7 @@ impl Call {
         if std::mem::take(&mut self.cut_in_speech) {
             self.replay.rewind();
         }
+        self.known_again = Known::new(self.marks, &self.beyond(), self.word_error_ms());
         self.summary.recogniser.sessions += 1;
         let id = u32::try_from(self.summary.recogniser.sessions).unwrap_or(u32::MAX);
         let spec = SessionSpec::new(id, rate_hz, self.config.channels);
@@ -231,23 +245,30 @@ impl Call {
         self.outbox.release_paused(self.now);
     }
 
-    /// Notes that speech of a session was recognised: it works, and up to here speech is final.
-    pub(super) fn heard(&mut self, id: u32, channel: usize, is_final: bool, until: Option<Time>) {
+    /// Notes that speech of a session was recognised, up to the end of `speech`: it works.
+    pub(super) fn heard(&mut self, id: u32, channel: usize, is_final: bool, speech: Option<Interval>) {
         self.reopen.worked();
         let Some(session) = self.sessions.iter_mut().find(|s| s.map.id == id) else { return };
         session.partial[channel] = !is_final;
         session.unanswered[channel] = None;
-        session.last_speech = session.last_speech.max(until);
-        if is_final {
-            self.marks[channel] = self.marks[channel].max(until);
+        session.last_speech = session.last_speech.max(speech.map(|s| s.to));
+        if let Some(speech) = speech.filter(|_| is_final) {
+            self.finals.push_back(Final { session: id, channel, speech });
             self.forget_final();
         }
     }
 
-    /// Moves the marks on in silence, and lets go of audio whose words are final.
+    /// Moves the marks on behind what is final, in silence too, and lets go of audio whose words are final. No mark
+    /// passes over the words that an earlier session has still to say.
     pub(super) fn forget_final(&mut self) {
+        let first = self.sessions.iter().find(|s| !s.ended).map_or(u32::MAX, |s| s.map.id);
+        while self.finals.len() > MAX_FINALS || self.finals.front().is_some_and(|f| f.session <= first) {
+            let Some(Final { channel, speech, .. }) = self.finals.pop_front() else { break };
+            self.marks[channel] = self.marks[channel].max(Some(speech.to));
+        }
         let says_partials = self.summary.recogniser.capabilities.as_ref().is_some_and(|c| c.partials);
-        if let Some(session) = self.sessions.last().filter(|_| says_partials) {
+        let alone = self.sessions.last().filter(|s| says_partials && s.map.id <= first);
+        if let Some(session) = alone {
             for party in self.config.channels.parties() {
                 let channel = party.channel();
                 let loud = session.unanswered[channel].unwrap_or(Time::MAX);
@@ -258,9 +279,27 @@ impl Call {
                 }
             }
         }
-        let parties = self.config.channels.parties();
-        let until = parties.iter().map(|p| self.marks[p.channel()].unwrap_or(Time::MIN)).min();
-        self.replay.trim(until.unwrap_or(Time::MIN));
+        // The audio around a mark is needed to cut where it is quiet.
+        let around = quiet::needed(self.word_error_ms());
+        self.replay.trim(self.first_mark().map_or(Time::MIN, |mark| mark - around));
+    }
+
+    /// Up to here all speech of every party is final.
+    pub(super) fn first_mark(&self) -> Option<Time> {
+        self.config.channels.parties().iter().map(|p| self.marks[p.channel()]).min().flatten()
+    }
+
+    /// Speech behind the marks that is final all the same, by channel.
+    pub(super) fn beyond(&self) -> [Vec<Interval>; 2] {
+        let of =
+            |channel| self.finals.iter().filter(move |f| f.channel == channel).map(|f| f.speech).collect();
+        [of(0), of(1)]
+    }
+
+    pub(super) fn word_error_ms(&self) -> u32 {
+        match self.word_times() {
+            WordTimes::Spread { error_ms } | WordTimes::Measured { error_ms } => error_ms,
+        }
     }
 }
 

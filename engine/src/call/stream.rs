@@ -70,6 +70,10 @@ pub enum MediaFrom {
 }
 
 impl MediaFrom {
+    /// The names of all selectors in Kinesis' spelling.
+    pub(super) const NAMES: [&'static str; 5] =
+        ["EARLIEST", "NOW", "SERVER_TIMESTAMP", "PRODUCER_TIMESTAMP", "FRAGMENT_NUMBER"];
+
     /// The name of the selector in Kinesis' spelling, for logs.
     #[must_use]
     pub const fn name(&self) -> &'static str {

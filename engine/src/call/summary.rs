@@ -31,6 +31,9 @@ pub struct Summary {
     pub end_time: Option<i64>,
     /// Why the call ended.
     pub end: EndReason,
+    /// Workers that held the call before and are gone. What was counted and not stored when one died is not in
+    /// this summary; what was read again counts again.
+    pub resumed: u64,
     /// What was read.
     pub media: MediaSummary,
     /// What became of it on the timeline.
@@ -137,6 +140,8 @@ pub struct GateSummary {
     pub closed_ms: i64,
     /// Exposure: closed audio that had already left as sound when the event came, ms.
     pub exposed_ms: i64,
+    /// Time in which no worker may have been there to take gate events, on a call that has them, ms.
+    pub doubtful_ms: i64,
     /// Words cut because they lay in exposed or zeroed audio.
     pub cut_words: u64,
     /// Words already posted when the event that closes them came.
@@ -171,7 +176,7 @@ pub struct GateInterval {
     pub to: Option<i64>,
     /// Somebody was on hold.
     pub hold: bool,
-    /// The recording was paused.
+    /// The recording was paused. Neither: nobody may have been there to hear that it was.
     pub pause: bool,
 }
 
@@ -219,6 +224,9 @@ pub struct MessageSummary {
     pub not_taken: BTreeMap<RetryCause, u64>,
     /// Messages posted again because a pause may have swallowed them.
     pub resent: u64,
+    /// Posts sent again although one before may have been taken: it had no answer, or the worker that sent it
+    /// died.
+    pub ambiguous: u64,
     /// Posts answered by "transcription is paused".
     pub paused: u64,
     /// Ids refused for good, with the reason given.

@@ -136,9 +136,18 @@ impl Timeline {
         earliest.max(latest - self.max_skew).max(self.emitted)
     }
 
+    /// The samples of one party from one time to another, as far as they have not been handed on: silence where
+    /// there is nothing.
+    pub(super) fn peek(&self, party: Party, from: Time, to: Time) -> Vec<i16> {
+        let (from, to) = (self.position(from), self.position(to));
+        let mut out = BytesMut::zeroed(usize::try_from(to - from).unwrap_or(0) * 2);
+        self.lanes[party.channel()].copy(from, to, &mut out, 0, 2);
+        out.chunks_exact(2).map(|s| i16::from_le_bytes([s[0], s[1]])).collect()
+    }
+
     /// Takes `samples` samples from the front, interleaved as the channels say, silence where there is
     /// nothing, and zeros inside `zeroed`.
-    pub(super) fn take(&mut self, samples: i64, zeroed: &[Interval]) -> Bytes {
+    pub(super) fn take(&mut self, samples: i64, zeroed: &[Interval]) -> BytesMut {
         let (from, to) = (self.emitted, self.emitted + samples);
         let parties = self.channels.parties();
         let width = 2 * parties.len();
@@ -147,13 +156,7 @@ impl Timeline {
             self.lanes[party.channel()].copy(from, to, &mut out, 2 * channel, width);
         }
         for interval in zeroed {
-            // Every sample that touches the interval.
-            let first = ((interval.from - self.anchor).samples(self.rate_hz) - 1).clamp(from, to);
-            let last = ((interval.to - self.anchor).samples(self.rate_hz) + 1).clamp(from, to);
-            let range = (first - from) as usize * width..(last - from) as usize * width;
-            if let Some(part) = out.get_mut(range) {
-                part.fill(0);
-            }
+            silence(&mut out, self.time(from), self.rate_hz, parties.len(), None, *interval);
         }
         self.emitted = to;
         for lane in &mut self.lanes {
@@ -161,7 +164,7 @@ impl Timeline {
                 lane.pieces.pop_front();
             }
         }
-        out.freeze()
+        out
     }
 
     /// Jumps to a new time: nothing may be waiting any more.
@@ -172,6 +175,23 @@ impl Timeline {
             lane.pieces.clear();
             lane.end = None;
         }
+    }
+}
+
+/// Silences every sample of interleaved audio from `start` on that touches `part`: of one channel, or of all.
+pub(super) fn silence(
+    pcm: &mut [u8],
+    start: Time,
+    rate_hz: u32,
+    channels: usize,
+    channel: Option<usize>,
+    part: Interval,
+) {
+    let first = usize::try_from((part.from - start).samples(rate_hz) - 1).unwrap_or(0);
+    let last = usize::try_from((part.to - start).samples(rate_hz) + 1).unwrap_or(0);
+    let channel = channel.map_or(0..2 * channels, |c| 2 * c..2 * c + 2);
+    for frame in pcm.chunks_exact_mut(2 * channels).take(last).skip(first) {
+        frame[channel.clone()].fill(0);
     }
 }
 

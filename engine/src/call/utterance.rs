@@ -58,6 +58,50 @@ pub struct Utterance {
     pub message: Message,
 }
 
+/// An utterance in a checkpoint: all of it, to the microsecond.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SavedUtterance {
+    party: Party,
+    start: Time,
+    end: Time,
+    key: String,
+    message: Message,
+    /// Each word, and whether a space stands before it.
+    words: Vec<(UtteranceWord, bool)>,
+}
+
+impl SavedUtterance {
+    pub(super) fn id(&self) -> &str {
+        &self.message.message_id
+    }
+
+    pub(super) fn participant(&self) -> &str {
+        &self.message.participant_id
+    }
+}
+
+impl From<&Utterance> for SavedUtterance {
+    fn from(u: &Utterance) -> Self {
+        Self {
+            party: u.party,
+            start: u.start,
+            end: u.end,
+            key: u.key.clone(),
+            message: u.message.clone(),
+            words: u.words.iter().map(|w| (w.clone(), w.space_before)).collect(),
+        }
+    }
+}
+
+impl From<SavedUtterance> for Utterance {
+    fn from(saved: SavedUtterance) -> Self {
+        let SavedUtterance { party, start, end, key, message, words } = saved;
+        let words = words.into_iter().map(|(word, space_before)| UtteranceWord { space_before, ..word });
+        Self { party, start, end, words: words.collect(), key, message }
+    }
+}
+
 /// Where the positions of a recogniser's session lie on the wall clock.
 #[derive(Debug, Clone)]
 pub(super) struct SessionMap {
@@ -168,6 +212,16 @@ pub(super) struct Ids {
 }
 
 impl Ids {
+    /// Those used for speech from `from` on.
+    pub(super) fn since(&self, from: Time) -> Vec<(Party, i64)> {
+        self.used.iter().filter(|(_, ms)| *ms >= from.ms()).copied().collect()
+    }
+
+    /// Those used by another life of the call.
+    pub(super) fn restore(&mut self, used: Vec<(Party, i64)>) {
+        self.used.extend(used);
+    }
+
     /// The id of an utterance of `party` from `start`. Two that begin in the same millisecond differ.
     pub(super) fn next(&mut self, key: &str, party: Party, start: Time) -> String {
         let mut ms = start.ms();

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::recogniser::WordTimes;
 use crate::time::{Span, Time};
 
-use super::config::{Config, GateClock};
+use super::config::{Config, GateClock, OnDoubt};
 use super::intervals::{Interval, Intervals};
 use super::telephony::{EventKind, TelephonyEvent};
 use algebra::{Effect, Holders};
@@ -71,6 +71,9 @@ pub(super) struct Gate {
     arrivals: u64,
     /// Events were lost to the limit: closed for good from here.
     forced_from: Option<Time>,
+    on_doubt: OnDoubt,
+    /// Intervals in which nobody may have been there to take events, in order.
+    doubts: Vec<Interval>,
     dirty: bool,
     closings: Vec<Closing>,
     closed: Intervals,
@@ -90,6 +93,8 @@ impl Gate {
             events: Vec::new(),
             arrivals: 0,
             forced_from: None,
+            on_doubt: config.on_doubt,
+            doubts: Vec::new(),
             dirty: false,
             closings: Vec::new(),
             closed: Intervals::default(),
@@ -144,6 +149,32 @@ impl Gate {
         Some(said.clamp(earliest, latest))
     }
 
+    /// An event of the call has been seen: there is somebody who sends them.
+    pub(super) fn in_use(&self) -> bool {
+        !self.events.is_empty() || self.forced_from.is_some()
+    }
+
+    /// In this time nobody may have been there to take an event.
+    pub(super) fn doubt(&mut self, interval: Interval) {
+        self.doubts.push(interval);
+        self.dirty = true;
+    }
+
+    pub(super) fn doubts(&self) -> &[Interval] {
+        &self.doubts
+    }
+
+    /// What left the call, and the part of it that left as silence.
+    pub(super) fn left(&self) -> (&Intervals, &Intervals) {
+        (&self.emitted, &self.zeroed)
+    }
+
+    /// Goes on where another process left off; its events come by themselves.
+    pub(super) fn restore(&mut self, emitted: Intervals, zeroed: Intervals, doubts: Vec<Interval>) {
+        (self.emitted, self.zeroed, self.doubts) = (emitted, zeroed, doubts);
+        self.dirty = true;
+    }
+
     /// Works the closed intervals out from all events, if any came since.
     fn settle(&mut self) {
         if !std::mem::take(&mut self.dirty) {
@@ -164,12 +195,24 @@ impl Gate {
         self.counts.repeated = 0;
         self.counts.unmatched_opens = 0;
         let mut since: Option<(Time, bool, bool)> = None;
+        let mut since_event = Time::MIN;
         for Stamped { at, source, event, .. } in &self.events {
             match holders.apply(*source, &event.kind, event.participant.as_deref()) {
                 Effect::Done => {}
                 Effect::Repeated => self.counts.repeated += 1,
-                Effect::UnmatchedOpen => self.counts.unmatched_opens += 1,
+                Effect::UnmatchedOpen => {
+                    self.counts.unmatched_opens += 1;
+                    if self.on_doubt == OnDoubt::Closed
+                        && let Some(doubt) =
+                            self.doubts.iter().rfind(|d| d.from <= *at && since_event <= d.to)
+                    {
+                        // Its closing was lost while nobody was there to take it.
+                        let interval = Interval::new(doubt.from, *at);
+                        self.closings.push(Closing { interval, hold: false, pause: false });
+                    }
+                }
             }
+            since_event = *at;
             let (hold, pause) = (holders.on_hold(), holders.paused());
             if since.map(|(_, h, p)| (h, p)) != (hold || pause).then_some((hold, pause)) {
                 if let Some((from, hold, pause)) = since {
@@ -184,7 +227,12 @@ impl Gate {
         if let Some(from) = self.forced_from {
             self.closings.push(Closing { interval: Interval::new(from, Time::MAX), hold: true, pause: true });
         }
+        if self.on_doubt == OnDoubt::Closed {
+            let doubtful = |interval: &Interval| Closing { interval: *interval, hold: false, pause: false };
+            self.closings.extend(self.doubts.iter().map(doubtful));
+        }
         self.closings.retain(|c| c.interval.from < c.interval.to);
+        self.closings.sort_by_key(|c| c.interval.from);
         self.closed = Intervals::default();
         for closing in &self.closings {
             self.closed.add(closing.interval);
@@ -215,11 +263,18 @@ impl Gate {
         self.closed.overlaps(Interval::new(at, at + Span::from_us(1)))
     }
 
-    /// Audio of `window` has left the call, `zeroed` of it as silence.
+    /// Audio of `window` has left the call, `zeroed` of it as silence. What had left before, in another life of
+    /// the call, had left as it did then.
     pub(super) fn emitted(&mut self, window: Interval, zeroed: &[Interval]) {
-        self.emitted.add(window);
-        for part in zeroed {
-            self.zeroed.add(*part);
+        let window = Intervals::from(window);
+        let mut silent = Intervals::default();
+        zeroed.iter().for_each(|part| silent.add(*part));
+        let new = window.uncovered(&window, &self.emitted);
+        for part in new.uncovered(&silent, &self.emitted).iter() {
+            self.zeroed.add(part);
+        }
+        for part in new.iter() {
+            self.emitted.add(part);
         }
     }
 
@@ -275,7 +330,8 @@ impl Gate {
     }
 }
 
-fn closes(kind: &EventKind) -> bool {
+/// An event of this kind closes the gate, if it does anything.
+pub(super) fn closes(kind: &EventKind) -> bool {
     matches!(kind, EventKind::Hold | EventKind::PauseRecording | EventKind::Swap)
 }
 

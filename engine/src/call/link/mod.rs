@@ -3,17 +3,24 @@
 //! A small state machine of its own. It is told what came and how connections ended, and says what to open
 //! next, or that no more will come. It knows fragment numbers and times; not audio, contacts or sockets.
 
+mod trail;
+
 use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
 
 use crate::time::Time;
 
 use super::backoff::Backoff;
 use super::live::{LiveConfig, StartSelector};
 use super::stream::{MediaAction, MediaCause, MediaError, MediaFrom, MediaRequest, MediaSegment};
-use super::summary::EndReason;
+use super::summary::{EndReason, MediaSummary};
+use trail::Trail;
 
 /// Segments that wait for the one before them to end. More triggers than that are no call's.
 const MAX_SEGMENTS: usize = 16;
+/// Segments that are over and may have to be read again.
+const MAX_PASSED: usize = 64;
 
 /// What is to be done about the connection.
 #[derive(Debug)]
@@ -35,10 +42,30 @@ enum State {
     Over,
 }
 
+/// What survives of the connection: where the next life of the call begins to read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SavedLink {
+    /// The segments of the call, those behind the last one read included.
+    segments: Vec<MediaSegment>,
+    /// Which of them to begin in.
+    begin_in: usize,
+    /// The fragment to begin behind; `None`: where the segment begins.
+    pub(super) after_fragment: Option<String>,
+    audio_end: Option<Time>,
+    /// `STOP_STREAMING` stood at the end of what was read.
+    stopped: bool,
+}
+
 #[derive(Debug)]
 pub(super) struct Link {
     config: LiveConfig,
     segment: MediaSegment,
+    /// Segments before it.
+    passed: VecDeque<MediaSegment>,
+    /// Number of the segment, counted from 0.
+    number: u64,
+    trail: Trail,
     next: VecDeque<MediaSegment>,
     state: State,
     connection: u32,
@@ -68,6 +95,9 @@ impl Link {
     pub(super) fn new(config: &LiveConfig, seed: u64) -> Self {
         Self {
             segment: config.media.clone(),
+            passed: VecDeque::new(),
+            number: 0,
+            trail: Trail::default(),
             next: VecDeque::new(),
             state: State::Closed(Time::MIN),
             connection: 0,
@@ -85,6 +115,38 @@ impl Link {
             reconnects: BTreeMap::new(),
             selectors: BTreeMap::new(),
             config: config.clone(),
+        }
+    }
+
+    /// Where a further life of the call is to begin, if all audio before `floor` is final.
+    pub(super) fn save(&mut self, floor: Option<Time>) -> SavedLink {
+        let step = floor.and_then(|floor| self.trail.behind(floor)).cloned();
+        let first = step.as_ref().map_or(0, |s| s.segment);
+        let back = usize::try_from(self.number.saturating_sub(first)).unwrap_or(usize::MAX);
+        SavedLink {
+            segments: self.passed.iter().chain([&self.segment]).chain(&self.next).cloned().collect(),
+            begin_in: self.passed.len().saturating_sub(back),
+            after_fragment: step.map(|s| s.number),
+            audio_end: floor,
+            stopped: self.stopped.is_some(),
+        }
+    }
+
+    /// Goes on where another process left off; `media` is what was counted until then.
+    pub(super) fn restore(&mut self, saved: SavedLink, now: Time, media: &MediaSummary) {
+        let mut segments = saved.segments.into_iter();
+        self.passed = segments.by_ref().take(saved.begin_in).collect();
+        self.segment = segments.next().unwrap_or_else(|| self.segment.clone());
+        self.next = segments.collect();
+        self.last_fragment = saved.after_fragment;
+        self.audio_end = saved.audio_end;
+        self.stopped = saved.stopped.then_some(now);
+        self.connection = media.selectors.values().sum::<u64>().try_into().unwrap_or(u32::MAX);
+        self.reconnects.clone_from(&media.reconnects);
+        for name in MediaFrom::NAMES {
+            if let Some(n) = media.selectors.get(name) {
+                self.selectors.insert(name, *n);
+            }
         }
     }
 
@@ -110,6 +172,11 @@ impl Link {
             self.last_fragment = Some(number.to_owned());
             self.attempt = 0;
         }
+    }
+
+    /// A complete fragment of this call was placed; the audio ends with it at `end`.
+    pub(super) fn placed(&mut self, number: &str, end: Time) {
+        self.trail.add(number, self.number, end);
     }
 
     /// Audio of this call was placed, up to `end`. What was there already is no sign of life.
@@ -145,7 +212,8 @@ impl Link {
 
     /// The call goes on in this segment. The same one again changes nothing.
     pub(super) fn segment(&mut self, now: Time, segment: MediaSegment) {
-        if segment == self.segment || self.next.contains(&segment) || self.next.len() >= MAX_SEGMENTS {
+        let known = segment == self.segment || self.passed.contains(&segment) || self.next.contains(&segment);
+        if known || self.next.len() >= MAX_SEGMENTS {
             return;
         }
         self.sign_of_life(now);
@@ -153,7 +221,7 @@ impl Link {
         if segment.stream == self.segment.stream && self.is_open() {
             // The same stream: its audio comes over the connection that is open.
             self.stopped = None;
-            self.segment = segment;
+            self.pass_to(segment);
         } else {
             self.next.push_back(segment);
         }
@@ -280,9 +348,17 @@ impl Link {
             self.state = State::Closed(now);
             self.cause = None;
         }
-        self.segment = next;
+        self.pass_to(next);
         self.stopped = None;
         self.sign_of_life(now);
+    }
+
+    fn pass_to(&mut self, segment: MediaSegment) {
+        if self.passed.len() >= MAX_PASSED {
+            self.passed.pop_front();
+        }
+        self.passed.push_back(std::mem::replace(&mut self.segment, segment));
+        self.number += 1;
     }
 
     fn open(&mut self, now: Time) -> Step {

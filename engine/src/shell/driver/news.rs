@@ -42,6 +42,21 @@ impl News {
             Report::Jump { from, to } => {
                 warn!(from = from.ms(), to = to.ms(), "the clock of the media jumped");
             }
+            Report::Resumed { died, after_fragment, waiting, exposed_ms } => {
+                self.exposed_ms = *exposed_ms;
+                info!(
+                    died = died.ms(),
+                    after_fragment, waiting, "the call goes on where another worker left it"
+                );
+            }
+            Report::Doubt { from, to, closed } => {
+                warn!(
+                    from = from.ms(),
+                    ms = (*to - *from).ms(),
+                    closed,
+                    "no worker may have been there to take gate events"
+                );
+            }
             Report::Damage(error) => warn!(%error, "bytes of the stream were passed over"),
             Report::InBandError(e) => {
                 warn!(id = e.id, code = e.code, "Kinesis reports an error in the stream");

@@ -3,6 +3,8 @@
 //! This room knows messages and outcomes; it does not know HTTP. What a status means is the poster's to
 //! say, by the [`Outcome`] it reports.
 
+mod saved;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
@@ -10,8 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::time::{Span, Time};
 
 use super::backoff::pause;
+use super::config::{Ambiguous, Config};
 use super::summary::MessageSummary;
 use super::utterance::Utterance;
+pub(super) use saved::SavedOutbox;
 
 /// What became of one post.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,11 +51,20 @@ pub enum RetryCause {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Waits until it is in the store.
-    Unstored,
+    /// Waits until the checkpoint of this number is in the store; `None`: until there is one that holds it.
+    Unstored(Option<u64>),
     /// May be posted at this time.
     Ready(Time),
     InFlight,
+}
+
+/// Whether the store knows that a message is about to be posted. Only where none may be posted twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Announced {
+    No,
+    /// It will, once the checkpoint of this number is stored.
+    Soon(Option<u64>),
+    Yes,
 }
 
 #[derive(Debug)]
@@ -66,6 +79,7 @@ struct Entry {
     again: bool,
     /// A try had no answer: it may have been taken.
     ambiguous: bool,
+    announced: Announced,
 }
 
 /// Back-off after a refused try: 1 s, doubling to 40 s, so that a try falls beyond the 30-second window of
@@ -76,18 +90,25 @@ const LAST_RETRY: Span = Span::from_s(40);
 /// Acknowledged messages remembered, in case a pause swallowed them: nobody says as many in 15 s.
 const MAX_ACKNOWLEDGED: usize = 64;
 
+/// Why a message that may have been taken is listed as refused.
+const NOT_AGAIN: &str = "it may have been taken, and is not sent again";
+
 impl Entry {
-    fn again(utterance: Utterance) -> Self {
-        let state = State::Ready(Time::MIN);
+    fn new(utterance: Utterance, state: State) -> Self {
         Self {
             utterance,
             state,
-            attempts: 1,
+            attempts: 0,
             rate_limited: false,
             paused: false,
-            again: true,
+            again: false,
             ambiguous: false,
+            announced: Announced::No,
         }
+    }
+
+    fn again(utterance: Utterance) -> Self {
+        Self { attempts: 1, again: true, ..Self::new(utterance, State::Ready(Time::MIN)) }
     }
 
     fn id(&self) -> &str {
@@ -98,6 +119,10 @@ impl Entry {
 #[derive(Debug)]
 pub(super) struct Outbox {
     store: bool,
+    /// What may have been taken is not sent again.
+    once: bool,
+    /// A message waits for the store to know that it is about to be posted.
+    announces: bool,
     queues: BTreeMap<String, VecDeque<Entry>>,
     dice: fastrand::Rng,
     /// So long what was acknowledged may turn out to have been thrown away.
@@ -110,10 +135,12 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn new(store: bool, provisional: Span, seed: u64) -> Self {
+    pub(super) fn new(config: &Config, seed: u64) -> Self {
         Self {
-            store,
-            provisional,
+            store: config.store,
+            once: config.ambiguous == Ambiguous::Drop,
+            announces: false,
+            provisional: config.live.as_ref().map_or(Span::ZERO, |live| live.provisional),
             queues: BTreeMap::new(),
             dice: fastrand::Rng::with_seed(seed),
             acknowledged: VecDeque::new(),
@@ -123,23 +150,18 @@ impl Outbox {
     }
 
     pub(super) fn push(&mut self, utterance: Utterance) {
-        let state = if self.store { State::Unstored } else { State::Ready(Time::MIN) };
-        self.queues.entry(utterance.message.participant_id.clone()).or_default().push_back(Entry {
-            utterance,
-            state,
-            attempts: 0,
-            rate_limited: false,
-            paused: false,
-            again: false,
-            ambiguous: false,
-        });
+        let state = if self.store { State::Unstored(None) } else { State::Ready(Time::MIN) };
+        let queue = self.queues.entry(utterance.message.participant_id.clone()).or_default();
+        queue.push_back(Entry::new(utterance, state));
     }
 
-    /// What was acknowledged since `since` is to be posted again, if it is `wanted`.
-    pub(super) fn recall(&mut self, since: Time, wanted: impl Fn(&Utterance) -> bool) {
-        let lately: Vec<_> =
-            self.acknowledged.drain(..).filter(|(at, u)| *at >= since && wanted(u)).collect();
-        for (_, utterance) in lately.into_iter().rev() {
+    /// What was acknowledged shortly before `closing` is to be posted again, if it is `wanted`.
+    pub(super) fn recall(&mut self, closing: Time, wanted: impl Fn(&Utterance) -> bool) {
+        let since = closing - self.provisional;
+        let (lately, others): (VecDeque<_>, VecDeque<_>) =
+            self.acknowledged.drain(..).partition(|(at, _)| (since..=closing).contains(at));
+        self.acknowledged = others;
+        for (_, utterance) in lately.into_iter().rev().filter(|(_, u)| wanted(u)) {
             let queue = self.queues.entry(utterance.message.participant_id.clone()).or_default();
             // What is on its way keeps its place at the head.
             let behind = usize::from(queue.front().is_some_and(|e| e.state == State::InFlight));
@@ -162,18 +184,33 @@ impl Outbox {
         self.queues.values().all(VecDeque::is_empty)
     }
 
-    /// All that is not yet acknowledged, in order per participant.
-    pub(super) fn utterances(&self) -> impl Iterator<Item = &Utterance> {
-        self.queues.values().flatten().map(|e| &e.utterance)
-    }
-
-    /// The messages up to now are in the store.
-    pub(super) fn stored(&mut self, now: Time, ids: &[String]) {
+    /// A checkpoint of this number holds all there is now.
+    pub(super) fn held_in(&mut self, sequence: u64) {
         for entry in self.queues.values_mut().flatten() {
-            if entry.state == State::Unstored && ids.contains(&entry.id().to_owned()) {
-                entry.state = State::Ready(now);
+            if entry.state == State::Unstored(None) {
+                entry.state = State::Unstored(Some(sequence));
+            }
+            if entry.announced == Announced::Soon(None) {
+                entry.announced = Announced::Soon(Some(sequence));
             }
         }
+    }
+
+    /// The checkpoints up to this number are in the store.
+    pub(super) fn stored(&mut self, now: Time, sequence: u64) {
+        for entry in self.queues.values_mut().flatten() {
+            if matches!(entry.state, State::Unstored(Some(n)) if n <= sequence) {
+                entry.state = State::Ready(now);
+            }
+            if matches!(entry.announced, Announced::Soon(Some(n)) if n <= sequence) {
+                entry.announced = Announced::Yes;
+            }
+        }
+    }
+
+    /// A message waits for a checkpoint; true once.
+    pub(super) fn wants_store(&mut self) -> bool {
+        std::mem::take(&mut self.announces)
     }
 
     /// Takes out what Salesforce has not taken for certain, in order per participant, each with whether it was
@@ -213,42 +250,60 @@ impl Outbox {
         if gate_closed {
             return Vec::new();
         }
+        let announce = self.once && self.store;
         let heads = self.queues.values_mut().filter_map(VecDeque::front_mut);
-        heads
-            .filter(|e| matches!(e.state, State::Ready(at) if at <= now))
-            .map(|entry| {
-                entry.state = State::InFlight;
-                // What was acknowledged before is sent again, not tried again.
-                if entry.attempts > u32::from(entry.again) {
-                    self.summary.retries += 1;
+        let mut due = Vec::new();
+        for entry in heads.filter(|e| matches!(e.state, State::Ready(at) if at <= now)) {
+            if announce && entry.announced != Announced::Yes {
+                self.announces |= entry.announced == Announced::No;
+                if entry.announced == Announced::No {
+                    entry.announced = Announced::Soon(None);
                 }
-                entry.attempts += 1;
-                entry.utterance.clone()
-            })
-            .collect()
+                continue;
+            }
+            entry.state = State::InFlight;
+            // What was acknowledged before is sent again, not tried again.
+            if entry.attempts > u32::from(entry.again) {
+                self.summary.retries += 1;
+            }
+            self.summary.ambiguous += u64::from(entry.ambiguous);
+            entry.attempts += 1;
+            due.push(entry.utterance.clone());
+        }
+        due
     }
 
     /// When the next try is due.
     pub(super) fn deadline(&self) -> Option<Time> {
         let heads = self.queues.values().filter_map(VecDeque::front);
-        heads.filter_map(|e| if let State::Ready(at) = e.state { Some(at) } else { None }).min()
+        heads
+            .filter(|e| !matches!(e.announced, Announced::Soon(_)))
+            .filter_map(|e| if let State::Ready(at) = e.state { Some(at) } else { None })
+            .min()
     }
 
     /// Takes the outcome of a post. Of an id that is not in flight it is ignored: a late answer.
     ///
     /// What is taken while the gate is closed (`withheld`) may be thrown away, and is posted again. Once the
-    /// call is over (`last`), a pause will not end any more.
-    pub(super) fn posted(&mut self, now: Time, id: &str, outcome: Outcome, withheld: bool, last: bool) {
+    /// call is over (`last`), a pause will not end any more. True if what is to survive has changed.
+    pub(super) fn posted(
+        &mut self,
+        now: Time,
+        id: &str,
+        outcome: Outcome,
+        withheld: bool,
+        last: bool,
+    ) -> bool {
         let Some(queue) = self
             .queues
             .values_mut()
             .find(|q| q.front().is_some_and(|e| e.id() == id && e.state == State::InFlight))
         else {
-            return;
+            return false;
         };
         match outcome {
             Outcome::Accepted => {
-                let Some(mut entry) = queue.pop_front() else { return };
+                let Some(mut entry) = queue.pop_front() else { return false };
                 if entry.again {
                     self.summary.resent += 1;
                 } else {
@@ -256,6 +311,7 @@ impl Outbox {
                 }
                 if withheld {
                     (entry.state, entry.again, entry.paused) = (State::Ready(now), true, false);
+                    entry.announced = Announced::No;
                     queue.push_front(entry);
                 } else {
                     self.acknowledge(now, entry.utterance);
@@ -270,8 +326,9 @@ impl Outbox {
             }
             Outcome::Paused => {
                 self.summary.paused += 1;
-                let Some(entry) = queue.front_mut() else { return };
+                let Some(entry) = queue.front_mut() else { return false };
                 entry.paused = true;
+                entry.announced = Announced::No;
                 entry.state = State::Ready(now + LAST_RETRY);
                 if last {
                     if !entry.again {
@@ -282,14 +339,23 @@ impl Outbox {
             }
             Outcome::Retry { cause } => {
                 *self.summary.not_taken.entry(cause).or_default() += 1;
-                let Some(entry) = queue.front_mut() else { return };
+                if self.once && cause == RetryCause::Network {
+                    if queue.pop_front().is_some_and(|e| !e.again) {
+                        self.summary.refused.insert(id.to_owned(), NOT_AGAIN.to_owned());
+                    }
+                    return true;
+                }
+                let Some(entry) = queue.front_mut() else { return false };
+                entry.announced = Announced::No;
                 entry.rate_limited = cause == RetryCause::RateLimited;
                 entry.ambiguous |= matches!(cause, RetryCause::Network | RetryCause::Server);
                 entry.paused = false;
                 let before = entry.attempts.saturating_sub(1);
                 entry.state = State::Ready(now + pause(FIRST_RETRY, LAST_RETRY, before, &mut self.dice));
+                return false;
             }
         }
+        true
     }
 
     fn acknowledge(&mut self, now: Time, utterance: Utterance) {
@@ -318,87 +384,4 @@ impl Outbox {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::message::{Message, SenderType, Spoken};
-    use super::*;
-    use crate::recogniser::Party;
-
-    fn message(who: &str, id: &str) -> Utterance {
-        let message = Message {
-            participant_id: who.into(),
-            message_id: id.into(),
-            start_time: 0,
-            end_time: 0,
-            content: Spoken(String::new()),
-            sender_type: SenderType::EndUser,
-        };
-        Utterance {
-            party: Party::Customer,
-            start: s(0),
-            end: s(0),
-            words: Vec::new(),
-            key: String::new(),
-            message,
-        }
-    }
-    fn ids(utterances: &[Utterance]) -> Vec<&str> {
-        utterances.iter().map(|u| u.message.message_id.as_str()).collect()
-    }
-    fn s(s: i64) -> Time {
-        Time::from_ms(s * 1000)
-    }
-
-    #[test]
-    fn one_in_flight_per_participant_in_order() {
-        let mut o = Outbox::new(false, Span::ZERO, 1);
-        for (who, id) in [("a", "a1"), ("a", "a2"), ("b", "b1")] {
-            o.push(message(who, id));
-        }
-        assert_eq!(ids(&o.poll(s(0), false)), ["a1", "b1"]);
-        assert!(o.poll(s(0), false).is_empty());
-        o.posted(s(0), "a1", Outcome::Accepted, false, false);
-        assert_eq!(ids(&o.poll(s(0), false)), ["a2"]);
-        o.posted(s(0), "a1", Outcome::Accepted, false, false);
-        assert_eq!(o.summary.delivered, 1, "a late second answer changes nothing");
-    }
-
-    #[test]
-    fn a_refused_try_comes_again_under_the_same_id_before_any_other() {
-        let mut o = Outbox::new(false, Span::ZERO, 1);
-        o.push(message("a", "a1"));
-        o.push(message("a", "a2"));
-        o.poll(s(0), false);
-        o.posted(s(0), "a1", Outcome::Retry { cause: RetryCause::Server }, false, false);
-        assert!(o.poll(s(0), false).is_empty());
-        let due = o.deadline().unwrap();
-        assert!(due >= Time::from_ms(500) && due <= Time::from_ms(1500), "{due:?}");
-        assert_eq!(ids(&o.poll(due, false)), ["a1"]);
-        assert_eq!(o.summary.retries, 1);
-    }
-
-    #[test]
-    fn retries_reach_beyond_the_thirty_second_window() {
-        let mut o = Outbox::new(false, Span::ZERO, 7);
-        o.push(message("a", "a1"));
-        let (mut now, mut tries) = (s(0), 0);
-        while now < s(35) {
-            assert_eq!(o.poll(now, false).len(), 1);
-            o.posted(now, "a1", Outcome::Retry { cause: RetryCause::RateLimited }, false, false);
-            now = o.deadline().unwrap();
-            tries += 1;
-        }
-        assert!(tries < 9, "{tries} tries in 35 s are a hammer");
-        assert!(o.abandon(), "the limit is what held it back");
-        assert_eq!(o.summary.undelivered, ["a1"]);
-    }
-
-    #[test]
-    fn nothing_is_posted_before_it_is_stored_or_while_the_gate_is_closed() {
-        let mut o = Outbox::new(true, Span::ZERO, 1);
-        o.push(message("a", "a1"));
-        assert!(o.poll(s(0), false).is_empty());
-        o.stored(s(0), &["a1".into()]);
-        assert!(o.poll(s(0), true).is_empty());
-        assert_eq!(ids(&o.poll(s(0), false)), ["a1"]);
-    }
-}
+mod tests;

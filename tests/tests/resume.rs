@@ -1,0 +1,353 @@
+//! A worker may die anywhere: another goes on with the call from its checkpoint, and nothing is lost, doubled or
+//! heard that was not to be.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+
+use engine::call::{
+    Absence, Ambiguous, Call, Checkpoint, Config, EventKind, GateSource, Input, MediaFrom, OnDoubt, Outcome,
+    Output, Post, Summary, TelephonyEvent,
+};
+use engine::recogniser::{Capabilities, Recogniser, WordTimes};
+use engine::time::{Span, Time};
+use fixtures::Party;
+use fixtures::kinesis::{START_EPOCH_MS, Shape};
+use fixtures::tone::Script;
+use tests::ToneRecogniser;
+use tests::world::{Stored, at, live, stored};
+
+/// Everything that is no worker and outlives all of them.
+struct Outside {
+    now: Time,
+    fragments: Vec<Stored>,
+    /// What the store holds.
+    checkpoint: Option<Vec<u8>>,
+    /// Gate events by the time at which they come; true: nobody is left to take it from the source.
+    events: Vec<(Time, TelephonyEvent)>,
+    /// Messages in the order in which Salesforce took them, and when.
+    shop: Vec<(Time, Post)>,
+    /// Sound that left, as (time of the sample, when it left).
+    sound: Vec<(Time, Time)>,
+    /// Where each worker began to read.
+    began: Vec<MediaFrom>,
+}
+
+enum End {
+    Died,
+    Over(Box<Summary>),
+}
+
+impl Outside {
+    fn new(script: &Script, seconds: usize) -> Self {
+        let fragments = stored(&Shape::default(), script, seconds * 1000);
+        let (checkpoint, now) = (None, at(0));
+        let (events, shop, sound, began) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { now, fragments, checkpoint, events, shop, sound, began }
+    }
+
+    fn event(&mut self, ms: i64, kind: EventKind) {
+        self.events.push((at(ms), TelephonyEvent::new(kind, Some(at(ms))).participant("c")));
+    }
+
+    /// One worker's life: to the end of the call, or to its death right before the output of this number is
+    /// performed, or right behind it.
+    fn life(&mut self, mut call: Call, death: Option<(usize, bool)>) -> End {
+        let mut ears = ToneRecogniser::default();
+        let mut next: Option<usize> = None;
+        let mut taken = self.events.iter().filter(|(at, _)| *at <= self.now).count();
+        call.handle(self.now, Input::Tick);
+        for number in 0.. {
+            let output = call.poll();
+            if death == Some((number, false)) {
+                return End::Died;
+            }
+            match output {
+                Output::Wait(deadline) => {
+                    let fragment = next.filter(|_| call.wants_media()).and_then(|i| self.fragments.get(i));
+                    let arrival = fragment.map_or(Time::MAX, |f| f.at.max(self.now));
+                    let event = self.events.get(taken).map_or(Time::MAX, |(at, _)| *at);
+                    self.now = self.now.max(deadline.min(arrival).min(event));
+                    if event <= self.now {
+                        taken += 1;
+                        let event = self.events[taken - 1].1.clone();
+                        call.handle(self.now, Input::Gate(GateSource::Toolkit, event));
+                    } else if let Some(fragment) = fragment.filter(|_| arrival <= self.now) {
+                        call.handle(self.now, Input::Media(fragment.bytes.clone()));
+                        next = next.map(|i| i + 1);
+                    } else {
+                        call.handle(self.now, Input::Tick);
+                    }
+                }
+                Output::Done(summary) => return End::Over(summary),
+                Output::OpenMedia(request) => {
+                    next = Some(match &request.from {
+                        MediaFrom::AfterFragment(number) => {
+                            1 + self.fragments.iter().position(|f| f.number == *number).unwrap()
+                        }
+                        _ => 0,
+                    });
+                    self.began.push(request.from);
+                }
+                Output::CloseMedia => next = None,
+                Output::OpenRecogniser(spec) => {
+                    ears.open(&spec).unwrap();
+                    let times = WordTimes::Measured { error_ms: 20 };
+                    let capabilities = Capabilities::new("tones", true, times, false);
+                    call.handle(self.now, Input::RecogniserReady { session: spec.id, capabilities });
+                }
+                Output::Audio(chunk) => {
+                    for (n, frame) in (0..).zip(chunk.pcm.chunks_exact(4)) {
+                        if frame.iter().any(|b| *b != 0) {
+                            let sample = chunk.start + Span::from_samples(n, chunk.rate_hz);
+                            self.sound.push((sample, self.now));
+                        }
+                    }
+                    ears.audio(chunk).unwrap();
+                }
+                Output::EndAudio { session } => ears.end(session).unwrap(),
+                Output::Store(checkpoint) => {
+                    let sequence = checkpoint.sequence;
+                    self.checkpoint = Some(checkpoint.to_json());
+                    call.handle(self.now, Input::Stored(sequence));
+                }
+                Output::Post(posts) => {
+                    for post in posts {
+                        let id = post.message.message_id.clone();
+                        self.shop.push((self.now, post));
+                        if death == Some((number, true)) {
+                            // Taken, and nobody hears the answer.
+                            return End::Died;
+                        }
+                        call.handle(self.now, Input::Posted { id, outcome: Outcome::Accepted });
+                    }
+                }
+                _ => {}
+            }
+            if death == Some((number, true)) {
+                return End::Died;
+            }
+            while let Some(event) = ears.poll(false).unwrap() {
+                call.handle(self.now, Input::Recognised(event));
+            }
+        }
+        unreachable!()
+    }
+
+    /// The next worker, after a while.
+    fn resume(&mut self, config: &Config, after: Span, listening: bool) -> Call {
+        let died = self.now;
+        self.now = self.now + after;
+        let checkpoint = self.checkpoint.as_deref().map(|json| Checkpoint::from_json(json).unwrap());
+        let listening = if listening { died } else { self.now };
+        let mut call = Call::resume(config.clone(), 9, checkpoint, Absence { died, listening });
+        for (at, event) in self.events.iter().filter(|(at, _)| *at <= self.now) {
+            call.handle(self.now, Input::PastGate(*at, GateSource::Toolkit, event.clone()));
+        }
+        call
+    }
+
+    /// What Salesforce shows: one text an id, in order of time, as (who, from, what).
+    fn shown(&self) -> Vec<(String, i64, String)> {
+        let mut by_id: BTreeMap<&str, &Post> = BTreeMap::new();
+        for (_, post) in &self.shop {
+            let known = by_id.entry(&post.message.message_id).or_insert(post);
+            assert_eq!(known.message, post.message, "one id, one message");
+        }
+        let line = |p: &&Post| {
+            let message = &p.message;
+            (message.participant_id.clone(), message.start_time - START_EPOCH_MS, message.content.0.clone())
+        };
+        let mut lines: Vec<_> = by_id.values().map(line).collect();
+        lines.sort();
+        lines
+    }
+}
+
+fn stores() -> Config {
+    let mut config = live();
+    config.store = true;
+    config
+}
+
+fn conversation() -> Script {
+    Script::new()
+        .say(Party::Customer, 1_000, "one two three")
+        .say(Party::Agent, 2_600, "four five")
+        .say(Party::Customer, 4_200, "six seven eight nine")
+        .say(Party::Agent, 4_400, "one")
+        .say(Party::Agent, 7_000, "two three four")
+        .say(Party::Customer, 9_100, "five")
+        .say(Party::Agent, 11_000, "six seven")
+}
+
+/// How the call looks if nobody dies, and after how many outputs it is over.
+fn undisturbed(config: &Config, outside: impl Fn() -> Outside) -> (Outside, usize) {
+    let mut one = outside();
+    let End::Over(summary) = one.life(Call::new(config.clone(), 3), None) else { unreachable!() };
+    assert_eq!(summary.resumed, 0);
+    let mut outputs = 0;
+    while let End::Died = outside().life(Call::new(config.clone(), 3), Some((outputs, false))) {
+        outputs += 7;
+    }
+    (one, outputs)
+}
+
+/// The first output that comes at this time of the call or later.
+fn output_at(config: &Config, outside: impl Fn() -> Outside, ms: i64) -> usize {
+    let reaches = |output: usize| {
+        let mut one = outside();
+        one.life(Call::new(config.clone(), 3), Some((output, true)));
+        one.now >= at(ms)
+    };
+    let (mut early, mut late) = (0, undisturbed(config, &outside).1);
+    while early < late {
+        let middle = usize::midpoint(early, late);
+        if reaches(middle) { late = middle } else { early = middle + 1 }
+    }
+    late
+}
+
+/// Lets a worker die at every output, or every so many, before and behind it, and another go on.
+fn die_everywhere(
+    config: &Config,
+    outside: impl Fn() -> Outside,
+    every: usize,
+    check: impl Fn(&Outside, &Summary),
+) {
+    let after = Span::from_s(4);
+    let (_, outputs) = undisturbed(config, &outside);
+    for death in (0..outputs).step_by(every) {
+        for performed in [false, true] {
+            let mut world = outside();
+            let End::Died = world.life(Call::new(config.clone(), 3), Some((death, performed))) else {
+                continue;
+            };
+            let call = world.resume(config, after, false);
+            let End::Over(summary) = world.life(call, None) else { unreachable!() };
+            assert_eq!(summary.resumed, 1);
+            check(&world, &summary);
+        }
+    }
+}
+
+#[test]
+fn a_death_at_any_moment_loses_and_doubles_nothing() {
+    let config = stores();
+    let outside = || Outside::new(&conversation(), 13);
+    let expected = undisturbed(&config, outside).0.shown();
+    assert_eq!(expected.len(), 7);
+    die_everywhere(&config, outside, 1, |world, summary| {
+        assert_eq!(world.shown(), expected);
+        let doubles = world.shop.len() - expected.len();
+        assert!(doubles as u64 <= summary.messages.ambiguous, "{doubles} doubles, {:?}", summary.messages);
+        assert_eq!(summary.messages.delivered, 7);
+    });
+}
+
+#[test]
+fn whoever_goes_on_reads_again_from_the_fragment_that_holds_the_mark() {
+    let config = stores();
+    let mut world = Outside::new(&conversation(), 13);
+    let death = output_at(&config, || Outside::new(&conversation(), 13), 9_000);
+    world.life(Call::new(config.clone(), 3), Some((death, true)));
+    let call = world.resume(&config, Span::from_s(4), false);
+    world.life(call, None);
+    let MediaFrom::AfterFragment(number) = world.began.last().unwrap() else { panic!("{:?}", world.began) };
+    let index = world.fragments.iter().position(|f| f.number == *number).unwrap();
+    assert!((3..9).contains(&index), "behind fragment {index} of {}", world.fragments.len());
+}
+
+#[test]
+fn where_nothing_may_stand_twice_what_may_have_been_taken_is_listed_instead() {
+    let mut config = stores();
+    config.ambiguous = Ambiguous::Drop;
+    let outside = || Outside::new(&conversation(), 13);
+    let expected = undisturbed(&config, outside).0.shown();
+    die_everywhere(&config, outside, 3, |world, summary| {
+        assert!(world.shop.len() <= expected.len(), "one stands there twice");
+        let refused = &summary.messages.refused;
+        assert!(refused.len() <= 2, "at most one for each participant was in doubt: {refused:?}");
+        for line in expected.iter().filter(|line| !world.shown().contains(line)) {
+            assert!(refused.len() + world.shop.len() >= expected.len(), "{line:?} is missing and not listed");
+        }
+    });
+}
+
+/// Speech in a pause, of which one worker hears and another does not.
+fn paused_call() -> Outside {
+    let mut outside = Outside::new(&conversation(), 13);
+    outside.event(500, EventKind::CallConnected);
+    outside.event(4_000, EventKind::PauseRecording);
+    outside.event(6_500, EventKind::ResumeRecording);
+    outside
+}
+
+#[test]
+fn a_pause_stays_silent_whoever_hears_of_it() {
+    let mut config = stores();
+    config.on_doubt = OnDoubt::Open;
+    let expected = undisturbed(&config, paused_call).0.shown();
+    assert_eq!(expected.len(), 5, "{expected:?}");
+    die_everywhere(&config, paused_call, 2, |world, summary| {
+        assert_eq!(world.shown(), expected);
+        let inside = |t: Time| t >= at(4_000) && t < at(6_500);
+        let late = |(sample, left): &&(Time, Time)| inside(*sample) && *left > at(4_000);
+        assert_eq!(world.sound.iter().find(late), None);
+        assert_eq!((summary.gate.exposed_ms, summary.gate.exposed_words), (0, 0));
+    });
+}
+
+#[test]
+fn time_in_which_nobody_could_hear_of_a_pause_is_silent_on_a_call_that_has_events() {
+    let config = stores();
+    let life = |outside: fn() -> Outside, listening: bool| {
+        let mut world = outside();
+        // Dies while the agent speaks at 7 s, and nobody is there until 12 s.
+        let death = output_at(&config, outside, 7_600);
+        world.life(Call::new(config.clone(), 3), Some((death, true)));
+        let call = world.resume(&config, Span::from_s(5), listening);
+        let End::Over(summary) = world.life(call, None) else { unreachable!() };
+        (world.shown().into_iter().map(|(_, from, _)| from).collect::<Vec<_>>(), summary)
+    };
+    let (mut starts, summary) = life(paused_call, false);
+    starts.sort_unstable();
+    assert!(!starts.iter().any(|from| (8_000..12_000).contains(from)), "{starts:?}");
+    assert!((4_900..5_100).contains(&summary.gate.doubtful_ms), "{}", summary.gate.doubtful_ms);
+
+    let (starts, summary) = life(paused_call, true);
+    assert_eq!((starts.len(), summary.gate.doubtful_ms), (5, 0), "somebody was there all the time");
+    let (starts, summary) = life(|| Outside::new(&conversation(), 13), false);
+    assert_eq!((starts.len(), summary.gate.doubtful_ms), (7, 0), "nobody sends events of this call");
+}
+
+#[test]
+fn an_event_that_came_while_nobody_held_the_call_closes_what_is_read_again() {
+    let mut config = stores();
+    config.on_doubt = OnDoubt::Open;
+    // Whenever it dies before the pause, the pause is known before its audio is read.
+    die_everywhere(&config, paused_call, 5, |world, _| {
+        let words: Vec<_> = world.shown().into_iter().map(|(_, from, text)| (from, text)).collect();
+        assert!(!words.iter().any(|(from, _)| (4_000..6_500).contains(from)), "{words:?}");
+    });
+}
+
+#[test]
+fn a_second_death_during_the_return_does_no_more_harm_than_the_first() {
+    let config = stores();
+    let outside = || Outside::new(&conversation(), 13);
+    let (one, outputs) = undisturbed(&config, outside);
+    let expected = one.shown();
+    for first in (0..outputs).step_by(17) {
+        for second in (0..60).step_by(5) {
+            let mut world = outside();
+            let End::Died = world.life(Call::new(config.clone(), 3), Some((first, true))) else { continue };
+            let call = world.resume(&config, Span::from_s(2), true);
+            let End::Died = world.life(call, Some((second, true))) else { continue };
+            let call = world.resume(&config, Span::from_s(2), true);
+            let End::Over(summary) = world.life(call, None) else { unreachable!() };
+            assert_eq!(world.shown(), expected, "deaths at {first} and {second}");
+            let doubles = (world.shop.len() - expected.len()) as u64;
+            assert!(doubles <= summary.messages.ambiguous, "deaths at {first} and {second}: {doubles}");
+        }
+    }
+}
