@@ -8,6 +8,7 @@ pub mod aws;
 pub mod clock;
 pub mod config;
 pub mod connector;
+pub mod custody;
 pub mod doctor;
 pub mod driver;
 pub mod forward;

@@ -106,7 +106,7 @@ async fn a_table_that_is_missing_or_another_is_told_before_a_call_begins() {
 async fn a_checkpoint_beyond_the_item_limit_is_refused_and_the_one_before_stays() {
     let Some((aws, table)) = table().await else { return };
     let store = store(&aws, &table);
-    let claim = Claim { owner: "a", ttl: TTL, start: Some(START) };
+    let claim = Claim::begin("a", TTL, START);
     let engine::shell::store::Acquisition::Acquired(held) = store.acquire("c", claim).await.unwrap() else {
         panic!("it is free")
     };

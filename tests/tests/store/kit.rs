@@ -50,7 +50,7 @@ impl Kit {
 
 /// Asks for a call, and begins it where that was not done.
 pub(crate) async fn ask(store: &Arc<dyn Store>, contact: &str, owner: &str) -> Acquisition {
-    store.acquire(contact, Claim { owner, ttl: TTL, start: Some(START) }).await.unwrap()
+    store.acquire(contact, Claim::begin(owner, TTL, START)).await.unwrap()
 }
 
 /// The same where nobody holds it.
@@ -63,7 +63,7 @@ pub(crate) async fn take(store: &Arc<dyn Store>, contact: &str, owner: &str) -> 
 
 /// Asks for a call without beginning one.
 pub(crate) async fn take_over(store: &Arc<dyn Store>, contact: &str) -> Acquisition {
-    store.acquire(contact, Claim { owner: "scan", ttl: TTL, start: None }).await.unwrap()
+    store.acquire(contact, Claim::take_over("scan", TTL)).await.unwrap()
 }
 
 pub(crate) fn event(id: &str, at: Time) -> Entry {

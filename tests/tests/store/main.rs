@@ -40,6 +40,7 @@ suite! {
     whoever_lost_the_lease_writes_nothing_any_more,
     a_released_call_goes_on_at_once_from_its_checkpoint,
     a_finished_call_stays_so_until_it_is_swept,
+    a_finished_call_begins_anew_where_that_is_asked_for,
     a_lower_sequence_never_replaces_a_higher_one,
     events_come_in_order_of_arrival_and_none_is_left_out,
     an_event_that_is_stored_twice_is_one,

@@ -19,7 +19,7 @@ fn open(root: &Path, key: Option<&str>) -> Sealed<Directory> {
 }
 
 async fn acquire(store: &Sealed<Directory>) -> Result<Held, StoreError> {
-    let claim = Claim { owner: "a", ttl: TTL, start: Some(START) };
+    let claim = Claim::begin("a", TTL, START);
     match store.acquire(CALL, claim).await? {
         Acquisition::Acquired(held) => Ok(*held),
         other => panic!("{other:?}"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use engine::shell::store::{ABANDONED, Acquisition, Before, Cursor, EARLY_EVENTS, Entry, StoreError};
+use engine::shell::store::{ABANDONED, Acquisition, Before, Claim, Cursor, EARLY_EVENTS, Entry, StoreError};
 use engine::time::Span;
 
 use crate::kit::{KEEP, Kit, START, TTL, ask, event, ids, take, take_over};
@@ -117,17 +117,41 @@ pub(crate) async fn a_finished_call_stays_so_until_it_is_swept(kit: &Kit) {
     store.save(&lease, 1, b"one").await.unwrap();
     store.add_event(CALL, &event("e", kit.now())).await.unwrap();
     store.finish(&lease).await.unwrap();
-    assert!(matches!(ask(&store, CALL, "b").await, Acquisition::Finished));
-    assert!(matches!(take_over(&store, CALL).await, Acquisition::Finished));
+    assert!(matches!(ask(&store, CALL, "b").await, Acquisition::Finished { .. }));
+    assert!(matches!(take_over(&store, CALL).await, Acquisition::Finished { .. }));
     assert!(lost(store.renew(&lease).await));
     assert_eq!(store.unfinished(9).await.unwrap(), Vec::<String>::new());
     assert_eq!(store.sweep(kit.pass(KEEP - SECOND)).await.unwrap(), 0);
-    assert!(matches!(ask(&store, CALL, "b").await, Acquisition::Finished));
+    assert!(matches!(ask(&store, CALL, "b").await, Acquisition::Finished { .. }));
     kit.pass(SECOND + SECOND);
     assert_eq!(store.sweep(kit.now()).await.unwrap(), 1);
     assert!(matches!(take_over(&store, CALL).await, Acquisition::Unknown));
     assert!(ids(&store, CALL).await.is_empty());
     assert_eq!(take(&store, CALL, "b").await.before, None, "it begins anew");
+}
+
+pub(crate) async fn a_finished_call_begins_anew_where_that_is_asked_for(kit: &Kit) {
+    let store = kit.store();
+    let lease = take(&store, CALL, "a").await.lease;
+    store.save(&lease, 9, b"of the first part").await.unwrap();
+    store.add_event(CALL, &event("e", kit.now())).await.unwrap();
+    store.finish(&lease).await.unwrap();
+    let Acquisition::Finished { start } = take_over(&store, CALL).await else { panic!("it is over") };
+    assert_eq!(start, START);
+    let begun = kit.pass(SECOND);
+    let claim = Claim { reopen: true, ..Claim::begin("b", TTL, b"again") };
+    let Acquisition::Acquired(held) = store.acquire(CALL, claim).await.unwrap() else { panic!("it is over") };
+    assert_eq!((held.start.as_slice(), held.begun, held.before), (&b"again"[..], begun, None));
+    assert_eq!(ids(&store, CALL).await, ["e"], "events stay");
+    assert!(lost(store.save(&lease, 10, b"late").await));
+    // Its checkpoints count from the beginning again.
+    store.save(&held.lease, 1, b"of the second part").await.unwrap();
+    let other = store.acquire(CALL, claim).await.unwrap();
+    assert!(matches!(other, Acquisition::HeldBy { .. }), "only what is over begins anew: {other:?}");
+    kit.pass(TTL);
+    let again = take(&store, CALL, "c").await;
+    assert_eq!((again.start.as_slice(), again.begun), (&b"again"[..], begun));
+    assert_eq!(again.before.unwrap().checkpoint.as_deref(), Some(&b"of the second part"[..]));
 }
 
 pub(crate) async fn a_lower_sequence_never_replaces_a_higher_one(kit: &Kit) {
@@ -245,7 +269,7 @@ pub(crate) async fn odd_contacts_are_kept_apart_and_impossible_ones_refused(kit:
         assert_eq!(ids(&store, contact).await, ["e"]);
     }
     for contact in ["", &"x".repeat(257)] {
-        let claim = engine::shell::store::Claim { owner: "a", ttl: TTL, start: Some(START) };
+        let claim = Claim::begin("a", TTL, START);
         assert!(matches!(store.acquire(contact, claim).await, Err(StoreError::Invalid { .. })));
         let added = store.add_event(contact, &event("e", kit.now())).await;
         assert!(matches!(added, Err(StoreError::Invalid { .. })));

@@ -99,6 +99,22 @@ pub struct Claim<'a> {
     pub ttl: Span,
     /// What the call is begun with, where nobody has begun it yet. `None`: it is only taken over.
     pub start: Option<&'a [u8]>,
+    /// A call that is finished begins anew with `start`; its events stay.
+    pub reopen: bool,
+}
+
+impl<'a> Claim<'a> {
+    /// A claim to a call that others have begun.
+    #[must_use]
+    pub const fn take_over(owner: &'a str, ttl: Span) -> Self {
+        Self { owner, ttl, start: None, reopen: false }
+    }
+
+    /// A claim to a call that is begun with this, unless somebody has begun it already.
+    #[must_use]
+    pub const fn begin(owner: &'a str, ttl: Span, start: &'a [u8]) -> Self {
+        Self { owner, ttl, start: Some(start), reopen: false }
+    }
 }
 
 /// What became of a claim.
@@ -115,7 +131,10 @@ pub enum Acquisition {
         until: Time,
     },
     /// The call is over.
-    Finished,
+    Finished {
+        /// What it was begun with.
+        start: Vec<u8>,
+    },
     /// Nobody has begun it, and this claim does not.
     Unknown,
 }
@@ -127,6 +146,8 @@ pub struct Held {
     pub lease: Lease,
     /// What the call was begun with.
     pub start: Vec<u8>,
+    /// When that was.
+    pub begun: Time,
     /// Who held it before us left this; `None`: it begins now.
     pub before: Option<Before>,
 }

@@ -113,8 +113,15 @@ impl<S: Store> Sealed<S> {
     }
 
     fn opened(&self, contact: &str, acquired: &mut Acquisition) -> Result<(), StoreError> {
-        let Acquisition::Acquired(held) = acquired else { return Ok(()) };
         let place = |kind| Place { contact, kind, id: "" };
+        let held = match acquired {
+            Acquisition::Acquired(held) => held,
+            Acquisition::Finished { start } => {
+                *start = self.seal.open(&place("start"), std::mem::take(start))?;
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
         held.start = self.seal.open(&place("start"), std::mem::take(&mut held.start))?;
         if let Some(before) = &mut held.before
             && let Some(checkpoint) = before.checkpoint.take()

@@ -178,7 +178,19 @@ impl Locked<'_> {
 
     pub(super) fn acquire(&self, contact: &str, claim: &Claim<'_>) -> Result<Acquisition, StoreError> {
         let (mut record, sign) = match (self.record()?, claim.start) {
-            (Some(record), _) if record.finished.is_some() => return Ok(Acquisition::Finished),
+            (Some(record), Some(start)) if record.finished.is_some() && claim.reopen => {
+                // Without a record it begins anew, however far this comes.
+                disk::remove(&self.folder.file("call"))?;
+                for name in ["checkpoint", "checkpoint.previous"] {
+                    disk::remove(&self.folder.file(name))?;
+                }
+                self.put_start(start)?;
+                let generation = record.generation;
+                (Record { generation, ..Record::new(contact, self.now) }, None)
+            }
+            (Some(record), _) if record.finished.is_some() => {
+                return Ok(Acquisition::Finished { start: self.start()? });
+            }
             (Some(record), _) => match self.hold(&record)? {
                 Hold::By { owner, until } => return Ok(Acquisition::HeldBy { owner, until }),
                 Hold::Free(sign) => {
@@ -188,8 +200,7 @@ impl Locked<'_> {
             },
             (None, None) => return Ok(Acquisition::Unknown),
             (None, Some(start)) => {
-                let framed = Framed { number: 1, at: self.now, content: start.to_vec() };
-                disk::put(&self.folder.file("start"), "start", &framed, None)?;
+                self.put_start(start)?;
                 (Record::new(contact, self.now), None)
             }
         };
@@ -197,11 +208,7 @@ impl Locked<'_> {
             let place = self.folder.path.display().to_string();
             return Err(StoreError::Damaged { place, what: "it belongs to another contact" });
         }
-        let start = match disk::get(&self.folder.file("start"), "start")? {
-            Content::Good(framed) => framed.content,
-            Content::Missing => return Err(self.damaged("start", "it is missing")),
-            Content::Damaged(what) => return Err(self.damaged("start", what)),
-        };
+        let start = self.start()?;
         let before = match sign {
             Some(sign) => {
                 let stored = self.checkpoint()?;
@@ -211,7 +218,20 @@ impl Locked<'_> {
             None => None,
         };
         let lease = self.hand_out(&mut record, contact, claim)?;
-        Ok(Acquisition::Acquired(Box::new(Held { lease, start, before })))
+        Ok(Acquisition::Acquired(Box::new(Held { lease, start, begun: record.begun, before })))
+    }
+
+    fn put_start(&self, start: &[u8]) -> Result<(), StoreError> {
+        let framed = Framed { number: 1, at: self.now, content: start.to_vec() };
+        disk::put(&self.folder.file("start"), "start", &framed, None)
+    }
+
+    fn start(&self) -> Result<Vec<u8>, StoreError> {
+        match disk::get(&self.folder.file("start"), "start")? {
+            Content::Good(framed) => Ok(framed.content),
+            Content::Missing => Err(self.damaged("start", "it is missing")),
+            Content::Damaged(what) => Err(self.damaged("start", what)),
+        }
     }
 
     /// A new lease in place of the one before.

@@ -133,8 +133,9 @@ impl Store for Directory {
             check_contact(contact)?;
             let (owned, owner) = (contact.to_owned(), claim.owner.to_owned());
             let start = claim.start.map(<[u8]>::to_vec);
+            let (ttl, reopen) = (claim.ttl, claim.reopen);
             let work = move |locked: Locked<'_>| {
-                locked.acquire(&owned, &Claim { owner: &owner, ttl: claim.ttl, start: start.as_deref() })
+                locked.acquire(&owned, &Claim { owner: &owner, ttl, start: start.as_deref(), reopen })
             };
             let found = self.locked(self.folder(contact), claim.start.is_some(), work).await?;
             Ok(found.unwrap_or(Acquisition::Unknown))

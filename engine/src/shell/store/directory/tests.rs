@@ -9,7 +9,7 @@ use crate::shell::store::{Acquisition, Claim, Cursor, Entry, Held};
 use crate::time::{Span, Time};
 
 const CONTACT: &str = "11111111-2222-4333-8444-555555555555";
-const START: Option<&[u8]> = Some(b"{}");
+const START: &[u8] = b"{}";
 
 /// A folder, and a time of its own.
 struct Kit {
@@ -32,7 +32,7 @@ impl Kit {
     }
 
     fn acquire(&self, s: i64) -> Acquisition {
-        let claim = Claim { owner: "test", ttl: Span::from_s(10), start: START };
+        let claim = Claim::begin("test", Span::from_s(10), START);
         self.at(s, |locked| locked.acquire(CONTACT, &claim)).unwrap()
     }
 
@@ -100,9 +100,8 @@ fn a_full_disk_says_what_to_do_keeps_all_that_was_stored_and_the_lease() {
         assert!(!kit.path().join("checkpoint.new").exists(), "half a file takes room");
         ROOM.set(0);
         kit.at(21, |locked| locked.renew(&held.lease)).expect("to renew needs no room");
-        let late = kit.at(30, |locked| {
-            locked.acquire(CONTACT, &Claim { owner: "other", ttl: Span::from_s(10), start: START })
-        });
+        let late =
+            kit.at(30, |locked| locked.acquire(CONTACT, &Claim::begin("other", Span::from_s(10), START)));
         assert!(matches!(late, Ok(Acquisition::HeldBy { .. })), "it was renewed: {late:?}");
         ROOM.set(usize::MAX);
     }
@@ -114,7 +113,7 @@ fn a_full_disk_says_what_to_do_keeps_all_that_was_stored_and_the_lease() {
 #[test]
 fn a_full_disk_at_the_start_begins_nothing_and_takes_nothing() {
     let kit = Kit::new();
-    let claim = Claim { owner: "test", ttl: Span::from_s(10), start: START };
+    let claim = Claim::begin("test", Span::from_s(10), START);
     for room in [0, 70, 200] {
         ROOM.set(room);
         let full = kit.at(1, |locked| locked.acquire(CONTACT, &claim)).unwrap_err().to_string();
@@ -146,7 +145,7 @@ fn a_damaged_record_of_a_call_is_left_as_it_is() {
     let kit = Kit::with_checkpoints();
     let record = kit.path().join("call");
     fs::write(&record, b"rubbish\n").unwrap();
-    let claim = Claim { owner: "test", ttl: Span::from_s(10), start: START };
+    let claim = Claim::begin("test", Span::from_s(10), START);
     let error = kit.at(20, |locked| locked.acquire(CONTACT, &claim)).unwrap_err().to_string();
     assert!(error.contains("damaged") && error.contains("call"), "{error}");
     assert_eq!(fs::read(&record).unwrap(), b"rubbish\n");
@@ -155,7 +154,7 @@ fn a_damaged_record_of_a_call_is_left_as_it_is() {
 #[test]
 fn another_contact_in_the_folder_is_not_taken_for_this_one() {
     let kit = Kit::with_checkpoints();
-    let claim = Claim { owner: "test", ttl: Span::from_s(10), start: START };
+    let claim = Claim::begin("test", Span::from_s(10), START);
     let error = kit.at(20, |locked| locked.acquire("another", &claim)).unwrap_err().to_string();
     assert!(error.contains("another contact"), "{error}");
 }

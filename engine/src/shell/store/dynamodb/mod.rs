@@ -124,8 +124,9 @@ impl DynamoDb {
     ) -> Result<Option<()>, StoreError> {
         let now = self.now();
         let update = "SET #token = :token, #owner = :owner, #until = :until, #sign = :now, #gen = :gen, \
-                      #begun = if_not_exists(#begun, :now), #queue = :call, \
-                      #due = if_not_exists(#due, :now), #expires = :expires";
+                      #queue = :call, #begun = :begun, #due = :begun, #expires = :expires";
+        let finished = known.is_some_and(is_finished);
+        let begun = known.filter(|_| !finished).and_then(|known| known.time("begun")).unwrap_or(now);
         let mut values = json!({
             ":token": s(&lease.token),
             ":owner": s(&crate::shell::http::one_line(claim.owner, 100)),
@@ -133,6 +134,7 @@ impl DynamoDb {
             ":now": t(now),
             ":gen": n(lease.generation),
             ":call": s("call"),
+            ":begun": t(begun),
             ":expires": self.expires(now),
         });
         let condition = match known {
@@ -140,7 +142,13 @@ impl DynamoDb {
             Some(known) => {
                 values[":was"] = n(known.number("gen").unwrap_or_default());
                 values[":then"] = n(known.number("until").unwrap_or_default());
-                "#gen = :was AND #until = :then AND #queue = :call"
+                if finished {
+                    // What is finished becomes unfinished: both values are used.
+                    values[":finished"] = s("finished");
+                    "#gen = :was AND #until = :then AND #queue = :finished"
+                } else {
+                    "#gen = :was AND #until = :then AND #queue = :call"
+                }
             }
         };
         if self.update(&lease.contact, "call", update, condition, values).await?.is_some() {
@@ -160,13 +168,15 @@ impl DynamoDb {
             let generation = match (&known, claim.start) {
                 (None, None) => return Ok(Acquisition::Unknown),
                 (None, Some(start)) => {
-                    self.check_size(contact, "start", start.len())?;
-                    let item = json!({ "body": b(start), "expires": self.expires(now) });
-                    self.put(item, contact, "start").await?;
+                    self.put_start(contact, start).await?;
                     1
                 }
-                (Some(call), _) if call.text("queue") == Some("finished") => {
-                    return Ok(Acquisition::Finished);
+                (Some(call), start) if is_finished(call) => {
+                    let Some(start) = start.filter(|_| claim.reopen) else {
+                        return Ok(Acquisition::Finished { start: self.start(contact).await? });
+                    };
+                    self.put_start(contact, start).await?;
+                    generation_of(call) + 1
                 }
                 (Some(call), _) => {
                     let until = call.time("until").unwrap_or(Time::MIN);
@@ -174,7 +184,7 @@ impl DynamoDb {
                         let owner = call.text("owner").unwrap_or_default().to_owned();
                         return Ok(Acquisition::HeldBy { owner, until });
                     }
-                    u64::try_from(call.number("gen").unwrap_or_default()).unwrap_or_default() + 1
+                    generation_of(call) + 1
                 }
             };
             let lease = Lease::new(contact, generation, claim.ttl);
@@ -189,18 +199,22 @@ impl DynamoDb {
     /// Shuts out whoever held the call before, and reads what he left.
     async fn taken(&self, lease: Lease, known: Option<Item>) -> Result<Acquisition, StoreError> {
         let contact = &lease.contact;
+        let before = known.filter(|call| !is_finished(call));
         let values = json!({ ":gen": n(lease.generation), ":expires": self.expires(self.now()) });
         let condition = "attribute_not_exists(#gen) OR #gen <= :gen";
-        let shut =
-            self.update(contact, "checkpoint", "SET #gen = :gen, #expires = :expires", condition, values);
+        let update = match before {
+            Some(_) => "SET #gen = :gen, #expires = :expires",
+            None => "SET #gen = :gen, #expires = :expires REMOVE #body, #seq, #saved",
+        };
+        let shut = self.update(contact, "checkpoint", update, condition, values);
         let Some(checkpoint) = shut.await? else {
             // Another has taken the call since.
             return Ok(Acquisition::HeldBy { owner: "another worker".to_owned(), until: self.now() });
         };
         let damaged = |what| StoreError::Damaged { place: format!("{} {contact}", self.table), what };
-        let start = self.get(contact, "start").await?.and_then(|item| item.bytes("body"));
-        let start = start.ok_or_else(|| damaged("its start is missing"))?;
-        let before = match known {
+        let start = self.start(contact).await?;
+        let begun = before.as_ref().and_then(|call| call.time("begun")).unwrap_or_else(|| self.now());
+        let before = match before {
             None => None,
             Some(call) => {
                 let sign = call.time("sign").unwrap_or(Time::MIN);
@@ -212,7 +226,22 @@ impl DynamoDb {
                 Some(Before { died, checkpoint: bytes.transpose()? })
             }
         };
-        Ok(Acquisition::Acquired(Box::new(Held { lease, start, before })))
+        Ok(Acquisition::Acquired(Box::new(Held { lease, start, begun, before })))
+    }
+
+    async fn put_start(&self, contact: &str, start: &[u8]) -> Result<(), StoreError> {
+        self.check_size(contact, "start", start.len())?;
+        let item = json!({ "body": b(start), "expires": self.expires(self.now()) });
+        self.put(item, contact, "start").await
+    }
+
+    async fn start(&self, contact: &str) -> Result<Vec<u8>, StoreError> {
+        let start = self.get(contact, "start").await?.and_then(|item| item.bytes("body"));
+        let missing = || StoreError::Damaged {
+            place: format!("{} {contact}", self.table),
+            what: "its start is missing",
+        };
+        start.ok_or_else(missing)
     }
 
     fn check_size(&self, contact: &str, kind: &'static str, bytes: usize) -> Result<(), StoreError> {
@@ -293,6 +322,15 @@ impl DynamoDb {
         });
         self.put(item, contact, &format!("event#{}#{}", sortable(entry.at), entry.id)).await
     }
+}
+
+fn is_finished(call: &Item) -> bool {
+    call.text("queue") == Some("finished")
+}
+
+/// How often the call was taken.
+fn generation_of(call: &Item) -> u64 {
+    call.number("gen").and_then(|n| u64::try_from(n).ok()).unwrap_or_default()
 }
 
 fn key(contact: &str, sk: &str) -> Value {
