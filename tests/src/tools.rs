@@ -2,6 +2,7 @@
 //!
 //! Where node or Python is missing a test passes with a note; with `CI=true` it fails.
 #![allow(clippy::print_stderr, reason = "a test that cannot run says so")]
+#![allow(clippy::expect_used, reason = "helpers of tests may fail loudly")]
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -13,9 +13,12 @@ use std::time::Duration;
 
 use crate::call::{Absence, Checkpoint, CheckpointError};
 use crate::shell::clock;
+use crate::shell::metrics;
 use crate::shell::payload::{Payload, PayloadError};
-use crate::shell::store::{Acquisition, Claim, Held, Lease, Store, StoreAction, StoreError, StoreOptions};
-use crate::time::Time;
+use crate::shell::store::{
+    ABANDONED, Acquisition, Claim, Entry, Held, Lease, Store, StoreAction, StoreError, StoreOptions,
+};
+use crate::time::{Span, Time};
 
 pub(crate) use inbox::Inbox;
 pub(crate) use keeper::{Keeper, Kept};
@@ -124,6 +127,11 @@ impl Custody {
         &self.options
     }
 
+    /// Where nothing outlives the process, nobody else can ever take a call.
+    fn ttl(&self) -> Span {
+        if self.lasting { self.options.ttl() } else { ABANDONED }
+    }
+
     /// The store itself.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
@@ -142,7 +150,7 @@ impl Custody {
     /// The store fails, or what it holds cannot be understood.
     pub async fn begin(&self, payload: &Payload, anew: bool) -> Result<Taken, TakeError> {
         let contact = payload.contact_id.as_str();
-        let begin = Claim::begin(&self.owner, self.options.ttl(), payload.text.reveal());
+        let begin = Claim::begin(&self.owner, self.ttl(), payload.text.reveal());
         let mut claim = Claim { reopen: anew, ..begin };
         let mut taken = clock::now();
         let mut acquired = self.store.acquire(contact, claim).await?;
@@ -157,7 +165,8 @@ impl Custody {
         let taken = self.taken(contact, acquired, taken).await?;
         let Taken::Ours(mut life) = taken else { return Ok(taken) };
         if !life.knows(payload) {
-            let letter = self.add(contact, Matter::Segment(Box::new(payload.clone()))).await?;
+            let (letter, entry) = self.letter(Matter::Segment(Box::new(payload.clone())));
+            self.store.add_event(contact, &entry).await?;
             life.past.push(letter);
         }
         Ok(Taken::Ours(life))
@@ -168,20 +177,36 @@ impl Custody {
     /// # Errors
     /// As [`Custody::begin`].
     pub async fn take_over(&self, contact: &str) -> Result<Taken, TakeError> {
-        let claim = Claim::take_over(&self.owner, self.options.ttl());
+        let claim = Claim::take_over(&self.owner, self.ttl());
         let taken = clock::now();
         let acquired = self.store.acquire(contact, claim).await?;
         self.taken(contact, acquired, taken).await
     }
 
-    /// Stores what a call is to be told, whoever has it. It is safe on return.
+    /// A letter that arrives now, and its form in the store.
+    #[must_use]
+    pub fn letter(&self, matter: Matter) -> (Letter, Entry) {
+        Letter::new(clock::now(), matter)
+    }
+
+    /// Stores a letter to the call of this contact, whoever has it. It is safe on return.
     ///
     /// # Errors
     /// The store fails: whoever sent it should send it again.
-    pub async fn add(&self, contact: &str, matter: Matter) -> Result<Letter, StoreError> {
-        let (letter, entry) = Letter::new(clock::now(), matter);
-        self.store.add_event(contact, &entry).await?;
-        Ok(letter)
+    pub async fn post(&self, contact: &str, entry: &Entry) -> Result<(), StoreError> {
+        let stored = self.store.add_event(contact, entry).await;
+        if let Err(error) = &stored {
+            metrics::store_failed("event");
+            tracing::error!(%error, "an event cannot be stored");
+        }
+        stored
+    }
+
+    /// Gives a call away that was taken and not driven.
+    pub async fn let_go(&self, life: Life) {
+        if let Err(error) = self.store.release(&life.lease).await {
+            tracing::warn!(%error, "the call could not be released: it is free when its lease is over");
+        }
     }
 
     /// Whether a finished call knew the stream of this payload.
@@ -246,6 +271,16 @@ impl Life {
     #[must_use]
     pub fn contact(&self) -> &str {
         self.lease.contact()
+    }
+
+    /// The streams that it is known to be in.
+    #[must_use]
+    pub fn starts(&self) -> Vec<Payload> {
+        let further = self.past.iter().filter_map(|letter| match &letter.matter {
+            Matter::Segment(payload) => Some(payload.as_ref().clone()),
+            Matter::Gate(..) => None,
+        });
+        [self.payload.clone()].into_iter().chain(further).collect()
     }
 
     fn knows(&self, payload: &Payload) -> bool {
