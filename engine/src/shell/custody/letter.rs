@@ -29,6 +29,8 @@ pub enum Matter {
     Gate(GateSource, TelephonyEvent),
     /// The call goes on in the stream that this payload names.
     Segment(Box<Payload>),
+    /// The call failed for good where it ran: it goes on only if somebody starts it again.
+    Failed,
 }
 
 impl fmt::Debug for Matter {
@@ -37,6 +39,7 @@ impl fmt::Debug for Matter {
         f.write_str(match self {
             Self::Gate(..) => "Gate(…)",
             Self::Segment(_) => "Segment(…)",
+            Self::Failed => "Failed",
         })
     }
 }
@@ -47,6 +50,7 @@ impl fmt::Debug for Matter {
 enum Stored {
     Gate { source: GateSource, event: Box<RawValue> },
     Segment(Box<RawValue>),
+    Failed,
 }
 
 impl Letter {
@@ -59,6 +63,7 @@ impl Letter {
             Matter::Segment(payload) => {
                 str::from_utf8(payload.text.reveal()).ok().and_then(raw).map(Stored::Segment)
             }
+            Matter::Failed => Some(Stored::Failed),
         };
         // A payload was JSON when it was read, and an event is written by us.
         let body = stored.and_then(|stored| serde_json::to_vec(&stored).ok()).unwrap_or_default();
@@ -77,6 +82,7 @@ impl Letter {
             Stored::Segment(payload) => {
                 Matter::Segment(Box::new(Payload::parse(payload.get().as_bytes()).ok()?))
             }
+            Stored::Failed => Matter::Failed,
         };
         Some(Self { id: entry.id, at: entry.at, matter })
     }
@@ -170,6 +176,7 @@ mod tests {
         assert!(!format!("{read:?}").contains("1555"));
         let Matter::Segment(found) = read.matter else { panic!("it is a segment") };
         assert_eq!((found.segment, found.customer_phone), (payload.segment, payload.customer_phone));
+        assert!(matches!(there_and_back(Matter::Failed).matter, Matter::Failed));
         for body in ["", "{}", r#"{"gate":{"source":"toolkit","event":{}}}"#, r#"{"segment":{}}"#] {
             assert!(Letter::read("c", Entry::new(Time::from_ms(1), body)).is_none(), "{body}");
         }

@@ -26,6 +26,9 @@ pub use letter::{Letter, Matter};
 
 use inbox::Reader;
 
+/// A life that failed for good says so at most this long before it gives the call away.
+const FAILED_BEFORE: Span = Span::from_s(15);
+
 /// The store as the calls of this process use it.
 #[derive(Debug)]
 pub struct Custody {
@@ -54,6 +57,8 @@ pub enum Taken {
     Finished,
     /// Nobody has begun it.
     Unknown,
+    /// It failed for good where it ran, and nobody has started it again.
+    Failed,
 }
 
 /// One life of a call: it begins, or goes on where another process left it.
@@ -180,7 +185,20 @@ impl Custody {
         let claim = Claim::take_over(&self.owner, self.ttl());
         let taken = clock::now();
         let acquired = self.store.acquire(contact, claim).await?;
-        self.taken(contact, acquired, taken).await
+        match self.taken(contact, acquired, taken).await? {
+            Taken::Ours(life) if life.has_failed() => {
+                self.let_go(*life).await;
+                Ok(Taken::Failed)
+            }
+            taken => Ok(taken),
+        }
+    }
+
+    /// The call failed for good here. It is free for whoever starts it again, once what is wrong is mended.
+    pub(crate) async fn failed(&self, contact: &str) {
+        let (_, entry) = self.letter(Matter::Failed);
+        // Without it other workers try it too, and find out by themselves.
+        let _ = self.post(contact, &entry).await;
     }
 
     /// A letter that arrives now, and its form in the store.
@@ -254,7 +272,7 @@ impl Custody {
         let mut reader = Reader::new(Arc::clone(&self.store));
         let mut past = reader.read(&contacts).await?;
         // A stream that a call of this contact read before it began anew is not read again.
-        past.retain(|letter| letter.at >= held.begun || matches!(letter.matter, Matter::Gate(..)));
+        past.retain(|letter| letter.at >= held.begun || !matches!(letter.matter, Matter::Segment(_)));
         Ok(Life { payload, checkpoint, absence, past, lease: held.lease, taken, reader, contacts })
     }
 }
@@ -278,9 +296,16 @@ impl Life {
     pub fn starts(&self) -> Vec<Payload> {
         let further = self.past.iter().filter_map(|letter| match &letter.matter {
             Matter::Segment(payload) => Some(payload.as_ref().clone()),
-            Matter::Gate(..) => None,
+            Matter::Gate(..) | Matter::Failed => None,
         });
         [self.payload.clone()].into_iter().chain(further).collect()
+    }
+
+    /// The life before failed for good, and did not just die.
+    fn has_failed(&self) -> bool {
+        let died = self.absence.map_or(Time::MAX, |absence| absence.died);
+        let lately = |letter: &Letter| letter.at + FAILED_BEFORE >= died;
+        self.past.iter().any(|letter| matches!(letter.matter, Matter::Failed) && lately(letter))
     }
 
     fn knows(&self, payload: &Payload) -> bool {

@@ -25,7 +25,11 @@ impl Driver {
         if tokio::time::timeout(LAST_ERRANDS, errands).await.is_err() {
             tracing::warn!("the last requests of the call were given up");
         }
-        if !lost {
+        let failed = matches!(summary.end, EndReason::MediaFailed(_) | EndReason::RecogniserFailed(_));
+        if failed {
+            self.services.custody.failed(&self.order.contact).await;
+            self.keeper.release().await;
+        } else if !lost {
             self.keeper.finish().await;
         }
         self.status.ended(&summary);

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use crate::call::{Call, ContactFacts, EndReason, Input, Outcome, Output, Post, Summary};
+use crate::call::{Call, ContactFacts, EndReason, Input, MediaSegment, Outcome, Output, Post, Summary};
 use crate::recogniser::{Action, AudioChunk, RecogniserCause, RecogniserError, RecogniserEvent};
 use crate::time::Time;
 
@@ -90,6 +90,8 @@ pub struct Driver {
     heard: HashSet<String>,
     /// What the call is told next.
     ready: VecDeque<Input>,
+    /// The streams the call is known to be in.
+    streams: Vec<MediaSegment>,
     untaken: Vec<Payload>,
     /// Posts without an answer yet.
     in_flight: usize,
@@ -117,6 +119,7 @@ impl Driver {
         seed: u64,
     ) -> Self {
         let (checkpoint, past) = (life.checkpoint.take(), std::mem::take(&mut life.past));
+        let begun_in = life.payload.segment.clone();
         let call = match life.absence {
             Some(absence) => {
                 metrics::resumed();
@@ -138,6 +141,7 @@ impl Driver {
             inbox,
             heard: HashSet::new(),
             ready: VecDeque::new(),
+            streams: vec![begun_in],
             untaken: Vec::new(),
             in_flight: 0,
             leaving: None,

@@ -20,6 +20,7 @@ impl Driver {
             match letter.matter {
                 Matter::Gate(source, event) => self.handle(Input::PastGate(letter.at, source, event)),
                 Matter::Segment(payload) => segments.push(payload),
+                Matter::Failed => {}
             }
         }
         for payload in segments {
@@ -40,6 +41,7 @@ impl Driver {
                         self.segment(*payload);
                         Input::Tick
                     }
+                    Matter::Failed => Input::Tick,
                 }
             }
             Signal::HandOver => {
@@ -63,6 +65,7 @@ impl Driver {
                     self.ready.push_back(Input::PastGate(letter.at, source, event));
                 }
                 Matter::Segment(payload) => self.segment(*payload),
+                Matter::Failed => {}
             }
         }
         Input::Tick
@@ -70,6 +73,11 @@ impl Driver {
 
     /// The call goes on in another stream, if it goes on at all.
     fn segment(&mut self, payload: Payload) {
+        // Whoever heard of the call a second time told another worker, perhaps.
+        if self.streams.contains(&payload.segment) {
+            return;
+        }
+        self.streams.push(payload.segment.clone());
         if self.call.is_running() {
             self.status.segment();
             self.ready.push_back(Input::Segment(payload.segment));

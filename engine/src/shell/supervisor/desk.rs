@@ -21,7 +21,13 @@ impl Supervisor {
     /// Starts a call, or tells the one that runs of a further stream. `anew`: also if it is over.
     pub(super) async fn start(self: Arc<Self>, payload: Payload, anew: bool) -> Start {
         let contact = payload.contact_id.clone();
-        let known = self.table().running.get(&contact).map(|running| running.knows(&payload.segment));
+        let known = {
+            let table = self.table();
+            if table.draining {
+                return Start::Draining;
+            }
+            table.running.get(&contact).map(|running| running.knows(&payload.segment))
+        };
         match known {
             Some(true) => return Start::AlreadyRunning,
             Some(false) => return self.announce(payload).await,

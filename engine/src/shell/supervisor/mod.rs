@@ -88,6 +88,10 @@ impl Supervisor {
                 tracing::info!(owner, "another worker runs the call");
                 self.hand_on(&wish).await
             }
+            Ok(Taken::Failed) => {
+                self.table().give_up(&contact, clock::now());
+                Start::Finished
+            }
             Ok(Taken::Finished | Taken::Unknown) => Start::Finished,
             Err(error) => refusal(&error),
         };
