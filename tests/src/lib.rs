@@ -7,6 +7,7 @@
 pub mod emulators;
 #[cfg(feature = "emulators")]
 pub mod live;
+pub mod tools;
 pub mod world;
 
 #[cfg(feature = "emulators")]

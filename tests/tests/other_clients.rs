@@ -4,7 +4,6 @@
 //! The clients are installed once, into a cache outside the repository. Where node or Python is missing a test
 //! passes with a note; with `CI=true` it fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-#![allow(clippy::print_stderr, reason = "a test that cannot run says so")]
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -17,9 +16,10 @@ use fixtures::tone;
 use fixtures::{Party, Pcm};
 use serde_json::Value;
 use tests::emulators::kinesis::{self, KinesisServer, cut};
-use tests::emulators::sigv4::{Credentials, payload_hash};
+use tests::emulators::sigv4::Credentials;
 use tests::emulators::transcribe::{self, TranscribeServer};
 use tests::emulators::{Clock, ServerOptions};
+use tests::tools::{self, installed, run};
 
 const ARN: &str = "arn:aws:kinesisvideo:eu-west-2:123456789012:stream/acme-contact-1/1571360000000";
 /// For one client to do its work, installing apart.
@@ -28,57 +28,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Where the clients' scripts stand.
 fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("clients")
-}
-
-/// The folder that outlives builds.
-fn cache() -> Option<PathBuf> {
-    let var = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let dir = var("KVSCRIBE_CACHE_DIR")
-        .or_else(|| Some(var("XDG_CACHE_HOME")?.join("kvscribe")))
-        .or_else(|| Some(var("HOME")?.join(".cache").join("kvscribe")))?;
-    Some(dir.join("clients"))
-}
-
-/// A client cannot be had: a note at home, a failure in CI.
-fn cannot<T>(what: &str) -> Option<T> {
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "{what}");
-    eprintln!("not tested: {what}");
-    None
-}
-
-/// Runs a program that prepares something; what it said, if it failed.
-fn run(command: &mut Command) -> Result<(), String> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    match command.stdin(Stdio::null()).output() {
-        Ok(out) if out.status.success() => Ok(()),
-        Ok(out) => Err(format!("{name}: {}", String::from_utf8_lossy(&out.stderr))),
-        Err(error) => Err(format!("{name}: {error}")),
-    }
-}
-
-/// A folder with the clients of a list, made by `install` once for each state of the list.
-fn installed(kind: &str, list: &str, install: impl FnOnce(&Path) -> Result<(), String>) -> Option<PathBuf> {
-    let Some(cache) = cache() else { return cannot("no cache folder: set KVSCRIBE_CACHE_DIR or HOME") };
-    fs::create_dir_all(&cache).unwrap();
-    let hash = payload_hash(&fs::read(scripts().join(list)).unwrap());
-    let dir = cache.join(format!("{kind}-{}", &hash[..16]));
-    // Tests run in several processes and threads at once.
-    let lock = File::create(cache.join(format!(".{kind}.lock"))).unwrap();
-    lock.lock().unwrap();
-    let complete = dir.join("complete");
-    if complete.exists() {
-        return Some(dir);
-    }
-    // Half of an installation is none.
-    let _ = fs::remove_dir_all(&dir);
-    fs::create_dir_all(&dir).unwrap();
-    match install(&dir) {
-        Ok(()) => {
-            fs::write(complete, "").unwrap();
-            Some(dir)
-        }
-        Err(why) => cannot(&format!("the clients for {kind} cannot be installed: {why}")),
-    }
 }
 
 /// Who runs a script.
@@ -93,14 +42,7 @@ impl Language {
     fn command(self, script: &str, work: &Path) -> Option<Command> {
         match self {
             Self::JavaScript => {
-                let dir = installed("node", "package-lock.json", |dir| {
-                    for file in ["package.json", "package-lock.json", ".npmrc"] {
-                        fs::copy(scripts().join(file), dir.join(file)).map_err(|e| e.to_string())?;
-                    }
-                    run(Command::new("node").arg("--version"))?;
-                    let flags = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
-                    run(Command::new("npm").args(flags).current_dir(dir))
-                })?;
+                let dir = tools::npm("node", &scripts())?;
                 // A module is looked for beside the script that wants it.
                 let file = format!("{script}.mjs");
                 fs::copy(scripts().join(&file), work.join(&file)).unwrap();
@@ -110,7 +52,7 @@ impl Language {
                 Some(command)
             }
             Self::Python => {
-                let dir = installed("python", "requirements.txt", |dir| {
+                let dir = installed("python", &scripts().join("requirements.txt"), |dir| {
                     run(Command::new("python3").args(["-m", "venv"]).arg(dir.join("venv")))?;
                     let list = scripts().join("requirements.txt");
                     let flags = ["install", "--quiet", "--disable-pip-version-check", "-r"];

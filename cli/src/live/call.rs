@@ -6,17 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use engine::call::{EndReason, Input, Summary};
+use engine::call::{EndReason, Summary};
 use engine::shell::api::{CallStatus, Server};
 use engine::shell::clock;
 use engine::shell::config::WorkerOptions;
-use engine::shell::driver::{Driver, INPUT_QUEUE};
 use engine::shell::log;
 use engine::shell::metrics;
 use engine::shell::payload::{MAX_PAYLOAD_BYTES, Payload};
 use engine::shell::services::Services;
-use engine::shell::supervisor::seed_of;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::args::{CallArgs, SummaryFormat};
@@ -24,6 +22,7 @@ use crate::console::Console;
 use crate::failure::Failure;
 
 use super::one::OneCall;
+use super::standby::{End, Standby};
 use super::{StopSignal, block_on, prepare, report};
 
 pub(crate) fn run(args: &CallArgs, console: &mut Console) -> Result<(), Failure> {
@@ -39,70 +38,62 @@ pub(crate) fn run(args: &CallArgs, console: &mut Console) -> Result<(), Failure>
         let mut signal = StopSignal::new()?;
         let services = Services::new(&config, shadow.as_deref()).await.map_err(Failure::setup)?;
         let services = Arc::new(services);
-        let order = services.order(&payload).map_err(Failure::setup)?;
+        services.order(&payload).map_err(Failure::setup)?;
         if !payload.ignored.is_empty() {
             tracing::info!(keys = ?payload.ignored, "the payload has keys that nobody knows");
         }
-        let sink = services.sink(&order).await.map_err(Failure::setup)?;
-        let (inputs, queue) = mpsc::channel(INPUT_QUEUE);
         let key = payload.key().unwrap_or(&payload.contact_id);
         let (shown, status) = watch::channel(CallStatus::new(&payload.contact_id, key, clock::now().ms()));
+        let (wire, inputs) = watch::channel(None);
         let serving = match listen {
-            Some(_) => Some(serve(&worker, OneCall { inputs: inputs.clone(), status }).await?),
+            Some(_) => {
+                let one = OneCall { services: Arc::clone(&services), inputs, status };
+                Some(serve(&worker, one).await?)
+            }
             None => None,
         };
-        let seed = seed_of(&payload.contact_id);
-        let driver = Driver::new(services, order, sink, queue, shown, seed);
         let drain = Duration::from_secs(worker.drain_deadline_s);
-        let ended = until_stopped(driver, &inputs, drain, &mut signal).await;
+        let desk = Standby { services, payload, shown, wire, drain };
+        let end = desk.see_through(&mut signal).await;
         if let Some(serving) = serving {
             serving.abort();
         }
-        ended
+        end
     };
-    let (summary, stopped) = block_on(log::of_call(&contact, calling))?;
-    match args.summary {
-        SummaryFormat::Text => console.block(&report::text(&summary)),
-        SummaryFormat::Json => {
-            let text = serde_json::to_string(&summary).context("cannot write the summary")?;
-            console.block(&text);
+    match block_on(log::of_call(&contact, calling))? {
+        End::Over(summary, stopped) => {
+            match args.summary {
+                SummaryFormat::Text => console.block(&report::text(&summary)),
+                SummaryFormat::Json => {
+                    let text = serde_json::to_string(&summary).context("cannot write the summary")?;
+                    console.block(&text);
+                }
+            }
+            conclude(&summary, stopped)
+        }
+        End::Finished => {
+            console.block(&format!("call {contact} is over already: nothing to do"));
+            Ok(())
+        }
+        End::HandedOver => {
+            console.block(&format!("call {contact} is not over: whoever takes it goes on with it"));
+            Ok(())
+        }
+        End::NeverHeld => {
+            console.block(&format!("call {contact} runs in another process"));
+            Ok(())
         }
     }
-    conclude(&summary, stopped)
 }
 
 /// Takes gate events over HTTP from here on.
 async fn serve(options: &WorkerOptions, call: OneCall) -> Result<JoinHandle<()>, Failure> {
     let handle = metrics::install().map_err(|e| Failure::job(e.to_string()))?;
+    let services = Arc::clone(&call.services);
     let server = Server::bind(options, Arc::new(call), move || handle.render()).await;
     let server = server.map_err(|e| Failure::usage(e.to_string()))?;
+    services.custody.listens();
     Ok(log::spawn(server.serve(std::future::pending())))
-}
-
-/// Drives the call to its end; a signal ends it in good order, and for good once the drain deadline is over.
-async fn until_stopped(
-    driver: Driver,
-    inputs: &mpsc::Sender<Input>,
-    drain: Duration,
-    signal: &mut StopSignal,
-) -> Result<(Summary, bool), Failure> {
-    let mut driven = log::spawn(Box::pin(driver.run()));
-    let failed = |error: tokio::task::JoinError| {
-        Failure::job(format!("a fault of this program ended the call: {error}"))
-    };
-    tokio::select! {
-        summary = &mut driven => return Ok((summary.map_err(failed)?, false)),
-        () = signal.next() => {}
-    }
-    tracing::info!("stopping: what was heard is still posted");
-    let _ = inputs.send(Input::Stop).await;
-    tokio::select! {
-        summary = &mut driven => return Ok((summary.map_err(failed)?, true)),
-        () = tokio::time::sleep(drain) => tracing::warn!("the drain deadline has passed"),
-        () = signal.next() => tracing::warn!("stopped for the second time"),
-    }
-    let _ = inputs.send(Input::GiveUp).await;
-    Ok((driven.await.map_err(failed)?, true))
 }
 
 /// 0 if the call ended and every message was delivered or is accounted for.

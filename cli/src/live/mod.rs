@@ -6,6 +6,7 @@ mod doctor;
 mod lambda;
 mod one;
 mod report;
+mod standby;
 mod worker;
 
 pub(crate) use call::run as call;

@@ -1,17 +1,23 @@
-//! The HTTP interface of a process that runs one call: its gate events and its state.
+//! The HTTP interface of a process that runs one call, or waits to: its gate events and its state.
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use engine::call::{GateSource, Input, TelephonyEvent};
 use engine::shell::api::{CallStatus, Calls, EventTaken, Start};
+use engine::shell::custody::Matter;
+use engine::shell::driver::Signal;
 use engine::shell::payload::Payload;
+use engine::shell::services::Services;
 use tokio::sync::{mpsc, watch};
 
 /// The one call, as the interface asks for it.
 #[derive(Debug)]
 pub(super) struct OneCall {
-    pub(super) inputs: mpsc::Sender<Input>,
+    pub(super) services: Arc<Services>,
+    /// To the driver, as long as one runs.
+    pub(super) inputs: watch::Receiver<Option<mpsc::Sender<Signal>>>,
     pub(super) status: watch::Receiver<CallStatus>,
 }
 
@@ -22,17 +28,34 @@ impl OneCall {
             || status.vendor_call_key == contact
             || status.contacts.iter().any(|c| c == contact)
     }
+
+    /// Whether a driver was there to be told.
+    fn tell(&self, signal: Signal) -> bool {
+        self.inputs.borrow().as_ref().is_some_and(|inputs| inputs.try_send(signal).is_ok())
+    }
+
+    /// Tells the call, and stores it for whoever goes on with it.
+    async fn hand_in(&self, contact: &str, matter: Matter) -> (bool, Result<(), String>) {
+        let custody = &self.services.custody;
+        let (letter, entry) = custody.letter(matter);
+        let told = self.tell(Signal::Letter(letter));
+        (told, custody.post(contact, &entry).await.map_err(|error| error.to_string()))
+    }
 }
 
 impl Calls for OneCall {
-    fn start(&self, payload: Payload) -> Start {
-        if !self.is(&payload.contact_id) {
-            return Start::AtCapacity;
-        }
-        match self.inputs.try_send(Input::Segment(payload.segment)) {
-            Ok(()) => Start::Segment,
-            Err(_) => Start::Draining,
-        }
+    fn start(&self, payload: Payload) -> Pin<Box<dyn Future<Output = Start> + Send + '_>> {
+        Box::pin(async move {
+            if !self.is(&payload.contact_id) {
+                return Start::AtCapacity;
+            }
+            let contact = payload.contact_id.clone();
+            match self.hand_in(&contact, Matter::Segment(Box::new(payload))).await {
+                (_, Err(error)) => Start::Unavailable(error),
+                (true, Ok(())) => Start::Segment,
+                (false, Ok(())) => Start::HeldElsewhere,
+            }
+        })
     }
 
     fn list(&self) -> Vec<CallStatus> {
@@ -51,15 +74,17 @@ impl Calls for OneCall {
     ) -> Pin<Box<dyn Future<Output = EventTaken> + Send + 'a>> {
         // The call itself judges whether a contact that it has not met is a leg of it.
         event.call_id.get_or_insert_with(|| contact.to_owned());
-        let taken = match self.inputs.try_send(Input::Gate(source, event)) {
-            Ok(()) => EventTaken::Taken,
-            Err(_) => EventTaken::Busy,
-        };
-        Box::pin(std::future::ready(taken))
+        Box::pin(async move {
+            match self.hand_in(contact, Matter::Gate(source, event)).await {
+                (_, Err(_)) => EventTaken::NotStored,
+                (true, Ok(())) => EventTaken::Taken,
+                (false, Ok(())) => EventTaken::Kept,
+            }
+        })
     }
 
     fn drain(&self, contact: &str) -> bool {
-        self.is(contact) && self.inputs.try_send(Input::Stop).is_ok()
+        self.is(contact) && self.tell(Signal::Input(Input::Stop))
     }
 
     fn ready(&self) -> bool {

@@ -16,6 +16,10 @@ pub(crate) fn text(summary: &Summary) -> String {
         line("key", format!("{}{key}", summary.vendor_call_key));
     }
     line("ended", end(&summary.end));
+    if summary.resumed > 0 {
+        let s = if summary.resumed == 1 { "" } else { "s" };
+        line("resumed", format!("{} time{s}, behind workers that are gone", summary.resumed));
+    }
     line("audio", audio(summary));
     line("stream", stream(summary));
     line("sessions", sessions(summary));
@@ -40,6 +44,7 @@ fn end(reason: &EndReason) -> String {
         EndReason::ContactsEnded => "every contact was over".to_owned(),
         EndReason::Idle => "no audio came any more".to_owned(),
         EndReason::Stopped => "it was told to stop".to_owned(),
+        EndReason::LeaseLost => "another process has it".to_owned(),
         EndReason::MediaFailed(why) => format!("media failed: {why}"),
         EndReason::RecogniserFailed(why) => format!("the recogniser failed: {why}"),
         other => format!("{other:?}"),
@@ -102,6 +107,9 @@ fn gate(summary: &Summary) -> String {
         let _ =
             write!(text, ", EXPOSED {} ({words} words posted before it was known)", seconds(gate.exposed_ms));
     }
+    if gate.doubtful_ms > 0 {
+        let _ = write!(text, ", nobody there to hear events for {}", seconds(gate.doubtful_ms));
+    }
     if gate.cut_words > 0 {
         let _ = write!(text, ", {} words cut", gate.cut_words);
     }
@@ -117,6 +125,7 @@ fn messages(summary: &Summary) -> String {
     for (count, what) in [
         (messages.retries, "retries"),
         (messages.resent, "sent again after a pause"),
+        (messages.ambiguous, "sent again and perhaps there twice"),
         (messages.refused.len() as u64, "refused"),
         (messages.undelivered.len() as u64, "not delivered"),
     ] {

@@ -27,11 +27,14 @@ pub(crate) fn run(args: &WorkerArgs, console: &mut Console) -> Result<(), Failur
         let mut signal = StopSignal::new()?;
         let handle = metrics::install().map_err(|e| Failure::job(e.to_string()))?;
         let services = Services::new(&config, shadow.as_deref()).await.map_err(Failure::setup)?;
-        let supervisor = Supervisor::new(Arc::new(services), options.max_calls);
+        let services = Arc::new(services);
+        let supervisor = Supervisor::new(Arc::clone(&services), options.max_calls);
         let desk = Arc::new(Desk(Arc::clone(&supervisor)));
         let rendered = handle.clone();
         let server = Server::bind(&options, desk, move || rendered.render()).await;
         let server = server.map_err(|e| Failure::usage(e.to_string()))?;
+        services.custody.listens();
+        let rounds = tokio::spawn(Arc::clone(&supervisor).make_rounds());
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(server.serve(async {
             // It stops when the calls are over, so that gate events are taken to the last.
@@ -49,6 +52,7 @@ pub(crate) fn run(args: &WorkerArgs, console: &mut Console) -> Result<(), Failur
             left = supervisor.shut_down(Duration::from_secs(options.drain_deadline_s)) => left,
             () = signal.next() => supervisor.shut_down(Duration::ZERO).await,
         };
+        rounds.abort();
         upkeep.abort();
         let _ = stop.send(());
         let _ = serving.await;

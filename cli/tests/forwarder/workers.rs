@@ -71,14 +71,14 @@ async fn a_payload_that_starts_no_call_fails_the_invocation_and_names_the_key() 
 struct Table(Mutex<Vec<(String, MediaSegment)>>);
 
 impl Calls for Table {
-    fn start(&self, payload: Payload) -> Start {
+    fn start(&self, payload: Payload) -> Pin<Box<dyn Future<Output = Start> + Send + '_>> {
         let start = (payload.contact_id, payload.segment);
         let mut known = self.0.lock().unwrap();
         if known.contains(&start) {
-            return Start::AlreadyRunning;
+            return Box::pin(std::future::ready(Start::AlreadyRunning));
         }
         known.push(start);
-        Start::Started
+        Box::pin(std::future::ready(Start::Started))
     }
     fn list(&self) -> Vec<CallStatus> {
         Vec::new()
@@ -92,7 +92,7 @@ impl Calls for Table {
         _: GateSource,
         _: TelephonyEvent,
     ) -> Pin<Box<dyn Future<Output = EventTaken> + Send + 'a>> {
-        Box::pin(std::future::ready(EventTaken::Unknown))
+        Box::pin(std::future::ready(EventTaken::Kept))
     }
     fn drain(&self, _: &str) -> bool {
         false

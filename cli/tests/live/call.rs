@@ -189,11 +189,11 @@ async fn messages_that_could_not_be_delivered_end_with_1_and_are_listed() {
 }
 
 #[tokio::test]
-async fn sigterm_in_mid_call_delivers_what_was_heard_and_ends_with_0() {
+async fn without_a_store_sigterm_in_mid_call_delivers_what_was_heard_and_ends_with_0() {
     let lab = Lab::new().await;
     let call = lab.begin(&talk().say(Party::Customer, 20_000, "money").open_ended());
     let payload = call.trigger().to_string();
-    let program = transcribe(&["call", "-"], &settings(&lab, &[]), &payload).await;
+    let program = transcribe(&["call", "-"], &settings(&lab, &["store.kind=none"]), &payload).await;
     lab.wait(call.at(4_800)).await;
     program.terminate().await;
     let ended = program.ended().await.with(0);

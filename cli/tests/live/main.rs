@@ -5,6 +5,7 @@
 use tests::live::{Lab, Program};
 
 mod call;
+mod death;
 mod shadow;
 mod worker;
 

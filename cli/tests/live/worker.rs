@@ -15,13 +15,13 @@ use crate::{FAST, settings, transcribe};
 const TOKEN: &str = "a-token-that-is-long-enough";
 
 /// A worker and where it listens.
-struct Worker {
-    program: Program,
+pub(crate) struct Worker {
+    pub(crate) program: Program,
     address: SocketAddr,
 }
 
 impl Worker {
-    async fn start(lab: &Lab, more: &[&str]) -> Self {
+    pub(crate) async fn start(lab: &Lab, more: &[&str]) -> Self {
         let mut set = settings(lab, &["worker.bind=127.0.0.1:0", "live.resolve_key=true"]);
         set.extend(more.iter().map(|s| (*s).to_owned()));
         let config =
@@ -34,24 +34,24 @@ impl Worker {
         Self { program, address }
     }
 
-    async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
         request(self.address, method, path, Some(TOKEN), body).await
     }
 
-    async fn begin(&self, call: &Begun) -> Answer {
+    pub(crate) async fn begin(&self, call: &Begun) -> Answer {
         self.ask("POST", "/v1/calls", Some(&call.trigger())).await
     }
 
-    async fn status(&self, call: &Begun) -> Value {
+    pub(crate) async fn status(&self, call: &Begun) -> Value {
         self.ask("GET", &format!("/v1/calls/{}", call.contact), None).await.body
     }
 
-    async fn event(&self, call: &Begun, event: &Value) -> u16 {
+    pub(crate) async fn event(&self, call: &Begun, event: &Value) -> u16 {
         self.ask("POST", &format!("/v1/calls/{}/events", call.contact), Some(event)).await.status
     }
 
     /// Waits until the worker tells this of the call.
-    async fn shows(&self, call: &Begun, what: &str, so: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn shows(&self, call: &Begun, what: &str, so: impl Fn(&Value) -> bool) -> Value {
         let looking = async {
             loop {
                 let status = self.status(call).await;
@@ -67,7 +67,7 @@ impl Worker {
         }
     }
 
-    async fn ended(&self, call: &Begun) -> Value {
+    pub(crate) async fn ended(&self, call: &Begun) -> Value {
         self.shows(call, "its end", |s| s["state"] == "ended").await
     }
 }
@@ -212,9 +212,9 @@ async fn a_second_segment_goes_on_under_the_same_key_while_the_call_runs_and_aft
 }
 
 #[tokio::test]
-async fn sigterm_in_mid_call_hands_on_what_was_heard_takes_nothing_more_and_says_what_remained() {
+async fn without_a_store_sigterm_in_mid_call_hands_on_what_was_heard_and_says_what_remained() {
     let mut lab = Lab::new().await;
-    let worker = Worker::start(&lab, &["worker.drain_deadline_s=3"]).await;
+    let worker = Worker::start(&lab, &["store.kind=none", "worker.drain_deadline_s=3"]).await;
     let talk =
         || talk().say(Party::Customer, 5_600, "money").say(Party::Agent, 30_000, "number").open_ended();
     let calls = [lab.begin(&talk()), lab.begin(&talk())];

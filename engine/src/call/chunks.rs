@@ -48,7 +48,7 @@ impl Call {
         let Some(known) = self.known_within(window) else { return Emitted::Nothing };
         let closed = self.gate.closed_within(window);
         let shut = closed.iter().any(|c| c.contains(window));
-        let all_known = self.config.channels.parties().iter().all(|p| known[p.channel()].contains(&window));
+        let all_known = self.config.channels.parties().iter().all(|p| known[p.channel()] == Some(window));
         let ear = self.ear(rate_hz, !shut && !all_known);
         match ear {
             Ear::Opening => return Emitted::Done,
@@ -90,7 +90,7 @@ impl Call {
     }
 
     /// What of `window` is final already; `None` while that cannot be said exactly.
-    fn known_within(&mut self, window: Interval) -> Option<[Vec<Interval>; 2]> {
+    fn known_within(&mut self, window: Interval) -> Option<[Option<Interval>; 2]> {
         let timeline = self.timeline.as_ref()?;
         let flush = !self.then.is_empty() || self.is_draining();
         let until = if flush { timeline.end() } else { timeline.horizon() };
@@ -100,11 +100,11 @@ impl Call {
         self.known.within(window, &around)
     }
 
-    fn silence_known(&self, pcm: &mut [u8], window: Interval, rate_hz: u32, known: &[Vec<Interval>; 2]) {
+    fn silence_known(&self, pcm: &mut [u8], window: Interval, rate_hz: u32, known: &[Option<Interval>; 2]) {
         let parties = self.config.channels.parties();
         for (channel, party) in parties.iter().enumerate() {
-            for part in &known[party.channel()] {
-                silence(pcm, window.from, rate_hz, parties.len(), Some(channel), *part);
+            if let Some(part) = known[party.channel()] {
+                silence(pcm, window.from, rate_hz, parties.len(), Some(channel), part);
             }
         }
     }

@@ -19,7 +19,7 @@ const MAX_SENT_WORDS: usize = 1024;
 impl Call {
     pub(super) fn recognised(&mut self, event: RecogniserEvent) {
         match event {
-            RecogniserEvent::Segment(segment) if segment.is_final => self.segment(&segment),
+            RecogniserEvent::Segment(segment) if segment.is_final => self.segment(segment),
             RecogniserEvent::Segment(segment) => self.partial(&segment),
             RecogniserEvent::Progress { session, party, until } => {
                 let mark = self.sessions.iter().find(|s| s.map.id == session).and_then(|s| s.map.time(until));
@@ -31,6 +31,7 @@ impl Call {
             RecogniserEvent::Ended { session } => {
                 if let Some(s) = self.sessions.iter_mut().find(|s| s.map.id == session && s.audio_ended) {
                     s.ended = true;
+                    self.release_held();
                     self.forget_final();
                 }
             }
@@ -44,8 +45,19 @@ impl Call {
         self.heard(segment.session, segment.party.channel(), false, speech);
     }
 
-    fn segment(&mut self, segment: &Segment) {
-        let Some(session) = self.sessions.iter().find(|s| s.map.id == segment.session && !s.ended) else {
+    fn segment(&mut self, segment: Segment) {
+        if !self.sessions.iter().any(|s| s.map.id == segment.session && !s.ended) {
+            self.summary.recogniser.stray += 1;
+        } else if self.waits_for_words(segment.session) {
+            self.held.push_back(segment);
+            self.release_held();
+        } else {
+            self.take_segment(&segment);
+        }
+    }
+
+    pub(super) fn take_segment(&mut self, segment: &Segment) {
+        let Some(session) = self.sessions.iter().find(|s| s.map.id == segment.session) else {
             self.summary.recogniser.stray += 1;
             return;
         };

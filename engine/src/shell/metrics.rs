@@ -28,6 +28,9 @@ const REPLAY: &str = "kvscribe_replay_bytes";
 const EXPOSED: &str = "kvscribe_exposed_milliseconds_total";
 const GATE_EVENTS: &str = "kvscribe_gate_events_total";
 const KEY_UNRESOLVED: &str = "kvscribe_key_unresolved_total";
+const STORE_FAILURES: &str = "kvscribe_store_failures_total";
+const LEASES_LOST: &str = "kvscribe_leases_lost_total";
+const RESUMED: &str = "kvscribe_calls_resumed_total";
 const MEDIA_TO_AUDIO: &str = "kvscribe_media_to_audio_seconds";
 const SPEECH_TO_POST: &str = "kvscribe_speech_to_post_seconds";
 
@@ -108,6 +111,10 @@ pub enum CallEnd {
     Failed,
     /// Its task panicked; other calls go on.
     Panicked,
+    /// It goes on in another process: this one ends.
+    HandedOver,
+    /// Another worker holds it.
+    LeaseLost,
 }
 
 impl CallEnd {
@@ -117,6 +124,8 @@ impl CallEnd {
             Self::Undelivered => "undelivered",
             Self::Failed => "failed",
             Self::Panicked => "panicked",
+            Self::HandedOver => "handed_over",
+            Self::LeaseLost => "lease_lost",
         }
     }
 }
@@ -168,6 +177,12 @@ pub fn describe() {
     );
     describe_counter!(GATE_EVENTS, "Gate and participant events received, by answer");
     describe_counter!(KEY_UNRESOLVED, "Calls whose first contact could not be found out");
+    describe_counter!(
+        STORE_FAILURES,
+        "Operations of the store that failed, tries counted each, by operation"
+    );
+    describe_counter!(LEASES_LOST, "Calls that another worker may hold, so that they ended here");
+    describe_counter!(RESUMED, "Calls taken up where another worker left them");
     describe_histogram!(
         MEDIA_TO_AUDIO,
         Unit::Seconds,
@@ -252,6 +267,21 @@ pub fn exposed(more: Span) {
 /// Nobody could say which contact is the first of a call's chain.
 pub fn key_unresolved() {
     counter!(KEY_UNRESOLVED).increment(1);
+}
+
+/// An operation of the store failed: `save`, `renew`, `events`, `event`, `start`, `scan`, `sweep` or `end`.
+pub fn store_failed(operation: &'static str) {
+    counter!(STORE_FAILURES, "operation" => operation).increment(1);
+}
+
+/// Another worker may hold a call that ran here.
+pub fn lease_lost() {
+    counter!(LEASES_LOST).increment(1);
+}
+
+/// A call was taken up where another worker left it.
+pub fn resumed() {
+    counter!(RESUMED).increment(1);
 }
 
 /// A message was accepted this long after its speech ended.

@@ -11,11 +11,13 @@ use crate::call::Config as CallConfig;
 
 use super::aws::{Aws, AwsOptions, ConfigError, ContactDirectory, sdk_config};
 use super::config::{CallOptions, Config, LiveOptions};
+use super::custody::Custody;
 use super::http::read_authorities;
 use super::kinesis::Kinesis;
 use super::payload::{Engine, Payload};
 use super::salesforce::{Salesforce, SalesforceOptions};
 use super::sink::{Shadow, Sink};
+use super::store::{self, StoreKind, StoreOptions};
 use super::transcribe::{RawSessionOptions, SessionOptions, Transcriber};
 
 /// Why the outside cannot be prepared, or a call not be made for a payload: what, where, what to do.
@@ -32,6 +34,8 @@ pub struct Services {
     pub directory: ContactDirectory,
     /// The AWS services that are asked rarely.
     pub aws: Arc<Aws>,
+    /// Who has which call.
+    pub custody: Custody,
     sinks: Sinks,
     call: CallOptions,
     live: LiveOptions,
@@ -67,10 +71,12 @@ enum Sinks {
 const MAX_SECRETS: usize = 256;
 
 impl Services {
-    /// Prepares everything. With `shadow`, messages go to that file and Salesforce is not asked for.
+    /// Prepares everything. With `shadow`, messages go to that file, Salesforce is not asked for, and calls are
+    /// kept nowhere: whoever posts them may keep them in the same store.
     ///
     /// # Errors
-    /// An option is wrong or missing, the key of the tokens cannot be had, or a file cannot be opened.
+    /// An option is wrong or missing, the key of the tokens cannot be had, the store cannot be used, or a file
+    /// cannot be opened.
     pub async fn new(config: &Config, shadow: Option<&Path>) -> Result<Self, SetupError> {
         let sdk = Box::pin(sdk_config(&config.section("aws")?)).await?;
         Box::pin(Self::with_sdk(config, shadow, &sdk)).await
@@ -107,11 +113,18 @@ impl Services {
         call.check()?;
         let live: LiveOptions = config.section("live")?;
         live.check()?;
+        let mut kept: StoreOptions = config.section("store")?;
+        if shadow.is_some() {
+            kept.kind = StoreKind::None;
+        }
+        let lasting = kept.kind != StoreKind::None;
+        let custody = Custody::new(Box::pin(store::open(&kept, &aws)).await?, kept, lasting);
         Ok(Self {
             kinesis: Kinesis::new(sdk, ca.as_deref(), &config.section("kinesis")?)?,
             transcriber: Transcriber::new(sdk, ca.as_deref(), &config.section("transcribe")?)?,
             directory: ContactDirectory::new(Arc::clone(&aws)),
             aws,
+            custody,
             sinks,
             call,
             live,
@@ -165,6 +178,7 @@ impl Services {
         // Without the instance nobody can be asked.
         live.resolve_key &= payload.instance_id.is_some();
         call.live = Some(live);
+        call.store = self.custody.is_lasting();
         Ok(Order {
             contact: payload.contact_id.clone(),
             instance: payload.instance_id.clone(),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use engine::call::{GateSource, Input, Summary, TelephonyEvent};
 use engine::shell::api::CallStatus;
 use engine::shell::clock;
-use engine::shell::driver::{Driver, INPUT_QUEUE};
+use engine::shell::custody::Taken;
+use engine::shell::driver::{Driver, Ended, INPUT_QUEUE, Signal};
 use engine::shell::payload::Payload;
 use engine::shell::services::Services;
 use tokio::sync::{mpsc, watch};
@@ -16,10 +17,10 @@ use super::PATIENCE;
 /// A driver at work.
 #[derive(Debug)]
 pub struct Driven {
-    inputs: mpsc::Sender<Input>,
+    inputs: mpsc::Sender<Signal>,
     /// What it shows of itself.
     pub status: watch::Receiver<CallStatus>,
-    task: JoinHandle<Summary>,
+    task: JoinHandle<Ended>,
 }
 
 impl Driven {
@@ -28,11 +29,15 @@ impl Driven {
     /// # Panics
     /// When it cannot be started.
     pub async fn start(services: &Arc<Services>, payload: &Payload) -> Self {
+        let life = match services.custody.begin(payload, false).await {
+            Ok(Taken::Ours(life)) => *life,
+            other => panic!("the call is not ours: {other:?}"),
+        };
         let order = services.order(payload).unwrap_or_else(|error| panic!("no order: {error}"));
         let sink = services.sink(&order).await.unwrap_or_else(|error| panic!("no sink: {error}"));
         let (inputs, queue) = mpsc::channel(INPUT_QUEUE);
         let (shown, status) = watch::channel(CallStatus::new(&order.contact, "", clock::now().ms()));
-        let driver = Driver::new(Arc::clone(services), order, sink, queue, shown, 7);
+        let driver = Driver::new(Arc::clone(services), order, sink, life, queue, shown, 7);
         Self { inputs, status, task: tokio::spawn(Box::pin(driver.run())) }
     }
 
@@ -41,7 +46,7 @@ impl Driven {
     /// # Panics
     /// When the call is over.
     pub async fn tell(&self, input: Input) {
-        self.inputs.send(input).await.expect("the call goes on");
+        self.inputs.send(Signal::Input(input)).await.expect("the call goes on");
     }
 
     /// Hands in a toolkit event.
@@ -68,7 +73,10 @@ impl Driven {
     pub async fn summary(self) -> Summary {
         let Self { status, task, .. } = self;
         match tokio::time::timeout(PATIENCE, task).await {
-            Ok(done) => done.expect("the driver does not panic"),
+            Ok(done) => {
+                let ended = done.expect("the driver does not panic");
+                *ended.summary.expect("the call is over")
+            }
             Err(_) => panic!("the call did not end: {:?}", status.borrow()),
         }
     }

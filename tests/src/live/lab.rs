@@ -158,6 +158,7 @@ impl Lab {
             format!("aws.ssm_endpoint_url={aws}"),
             format!("kinesis.endpoint_url={}", self.kinesis.url()),
             format!("transcribe.endpoint_url={}", self.transcribe.url()),
+            format!("store.directory={}", self.path("store").display()),
             "live.end_grace_ms=400".to_owned(),
         ]
     }

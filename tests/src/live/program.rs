@@ -103,6 +103,14 @@ impl Program {
         assert!(sent.expect("a shell").success());
     }
 
+    /// Kills it, as nothing can be prepared for.
+    ///
+    /// # Panics
+    /// When it cannot be killed.
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("it is killed");
+    }
+
     /// Waits for its end.
     ///
     /// # Panics

@@ -119,3 +119,19 @@ fn a_segment_that_was_read_already_is_not_read_again() {
     let last_of_first = streams.iter().rposition(|s| *s == "arn:one").unwrap();
     assert!(streams[..last_of_first].iter().all(|s| *s == "arn:one"), "{streams:?}");
 }
+
+#[test]
+fn what_a_later_session_said_first_is_posted_behind_the_last_words_of_the_one_before() {
+    let mut config = live();
+    if let Some(policy) = &mut config.live {
+        // A session is replaced in the pause between the two.
+        policy.rotate_after = Span::from_s(4);
+        policy.rotate_at_last = Span::from_s(600);
+    }
+    let script = Script::new().say(Party::Customer, 1_000, "hello").say(Party::Customer, 8_000, "refund");
+    let mut world = World::new(config, stored(&Shape::default(), &script, 20_000));
+    world.slow = vec![(1, Span::from_s(12))];
+    world.run();
+    assert!(world.sessions.len() > 1);
+    assert_eq!(world.texts(), ["hello", "refund"]);
+}

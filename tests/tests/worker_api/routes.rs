@@ -86,6 +86,9 @@ async fn every_documented_status_is_answered_and_no_other() {
                     Start::Segment,
                     Start::AtCapacity,
                     Start::Draining,
+                    Start::HeldElsewhere,
+                    Start::Finished,
+                    Start::Unavailable("no store".into()),
                     Start::Refused("no".into()),
                 ] {
                     *worker.fake.next_start.lock().unwrap() = Some(answer);
@@ -93,7 +96,7 @@ async fn every_documented_status_is_answered_and_no_other() {
                 }
             }
             Route::SendEvent => {
-                for answer in [EventTaken::Kept, EventTaken::Busy] {
+                for answer in [EventTaken::Kept, EventTaken::NotStored] {
                     *worker.fake.next_event.lock().unwrap() = Some(answer);
                     note(ask(&path, token, good.as_deref()).await);
                 }
@@ -122,6 +125,12 @@ async fn a_call_is_started_once_and_each_answer_says_what_to_do() {
     assert_eq!((again.status, again.json()["result"].as_str()), (200, Some("alreadyRunning")));
     let segment = start(Start::Segment).await;
     assert_eq!((segment.status, segment.json()["result"].as_str()), (202, Some("segment")));
+    let elsewhere = start(Start::HeldElsewhere).await;
+    assert_eq!((elsewhere.status, elsewhere.json()["result"].as_str()), (202, Some("heldElsewhere")));
+    let finished = start(Start::Finished).await;
+    assert_eq!((finished.status, finished.json()["result"].as_str()), (200, Some("finished")));
+    let no_store = start(Start::Unavailable("no room".into())).await;
+    assert!(no_store.status == 503 && no_store.head.contains("retry-after") && no_store.error() == "no room");
     let full = start(Start::AtCapacity).await;
     assert!(
         full.status == 429 && full.head.contains("retry-after") && full.error().contains("another worker")

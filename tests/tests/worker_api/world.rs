@@ -37,9 +37,10 @@ pub(crate) struct Fake {
 }
 
 impl Calls for Fake {
-    fn start(&self, payload: Payload) -> Start {
+    fn start(&self, payload: Payload) -> Pin<Box<dyn Future<Output = Start> + Send + '_>> {
         self.started.lock().unwrap().push(payload);
-        self.next_start.lock().unwrap().clone().unwrap_or(Start::Started)
+        let answer = self.next_start.lock().unwrap().clone().unwrap_or(Start::Started);
+        Box::pin(async move { answer })
     }
     fn list(&self) -> Vec<CallStatus> {
         self.get(CONTACT).into_iter().collect()
@@ -54,7 +55,7 @@ impl Calls for Fake {
         event: TelephonyEvent,
     ) -> Pin<Box<dyn Future<Output = EventTaken> + Send + 'a>> {
         self.events.lock().unwrap().push((contact.to_owned(), event));
-        let unknown = if contact == CONTACT { EventTaken::Taken } else { EventTaken::Unknown };
+        let unknown = if contact == CONTACT { EventTaken::Taken } else { EventTaken::Kept };
         let answer = self.next_event.lock().unwrap().unwrap_or(unknown);
         Box::pin(async move { answer })
     }

@@ -12,8 +12,8 @@ use crate::shell::payload::Payload;
 /// methods may block.
 pub trait Calls: Send + Sync + 'static {
     /// Starts the call that this payload describes, or finds that it runs already: the same contact, stream
-    /// and start fragment are the same start.
-    fn start(&self, payload: Payload) -> Start;
+    /// and start fragment are the same start. The answer may wait for storage.
+    fn start(&self, payload: Payload) -> Pin<Box<dyn Future<Output = Start> + Send + '_>>;
 
     /// All calls known to this process, running ones first.
     fn list(&self) -> Vec<CallStatus>;
@@ -50,22 +50,26 @@ pub enum Start {
     AtCapacity,
     /// The process is about to end.
     Draining,
+    /// Another worker runs it; it is told.
+    HeldElsewhere,
+    /// It is over.
+    Finished,
     /// It cannot be started; why and what to do.
     Refused(String),
+    /// It cannot be started just now: the store is out of reach, say.
+    Unavailable(String),
 }
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventTaken {
-    /// The call has it.
+    /// The call runs here and has it, and it is stored.
     Taken,
-    /// No call of this contact is known; it is kept, in case the call starts.
+    /// It is stored for whoever runs the call, or will.
     Kept,
-    /// No call of this contact is known, and it was not kept.
-    Unknown,
-    /// More events are waiting than may be: send it again.
-    Busy,
+    /// It is not stored: send it again.
+    NotStored,
 }
 
 /// What is told of a call. No text of it, and nobody's number.
@@ -77,7 +81,7 @@ pub struct CallStatus {
     pub contact_id: String,
     /// The key its messages go under.
     pub vendor_call_key: String,
-    /// `starting`, `running`, `draining` or `ended`.
+    /// `starting`, `running`, `draining`, `handedOver` or `ended`.
     pub state: String,
     /// When it was started, epoch ms.
     pub started: i64,

@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use tracing::{info, warn};
+use tracing::{Instrument, info, warn};
 
 use crate::call::{GateSource, TelephonyEvent};
 use crate::shell::log::call_span;
@@ -35,16 +35,19 @@ pub(super) async fn start(
     let contact = payload.contact_id.clone();
     let span = call_span(&contact);
     let ignored = payload.ignored.clone();
-    let answer = span.in_scope(|| {
+    let starting = async {
         if !ignored.is_empty() {
             info!(?ignored, "keys of the payload that are not known");
         }
-        shared.calls.start(payload)
-    });
+        shared.calls.start(payload).await
+    };
+    let answer = starting.instrument(span).await;
     let (status, name) = match answer {
         Start::Started => (StatusCode::ACCEPTED, "started"),
         Start::AlreadyRunning => (StatusCode::OK, "alreadyRunning"),
         Start::Segment => (StatusCode::ACCEPTED, "segment"),
+        Start::HeldElsewhere => (StatusCode::ACCEPTED, "heldElsewhere"),
+        Start::Finished => (StatusCode::OK, "finished"),
         Start::AtCapacity => {
             metrics::start_answered("at_capacity");
             let text = "as many calls run as [worker] max_calls allows; start it on another worker";
@@ -54,6 +57,10 @@ pub(super) async fn start(
             metrics::start_answered("draining");
             let text = "this worker is about to end; start the call on another one";
             return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, text));
+        }
+        Start::Unavailable(why) => {
+            metrics::start_answered("unavailable");
+            return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, why));
         }
         Start::Refused(why) => {
             metrics::start_answered("refused");
@@ -108,10 +115,12 @@ pub(super) async fn event(
     let (name, answer) = match taken {
         EventTaken::Taken => ("taken", Ok(StatusCode::ACCEPTED)),
         EventTaken::Kept => ("kept", Ok(StatusCode::ACCEPTED)),
-        EventTaken::Unknown => ("unknown_call", Err(unknown_call())),
-        EventTaken::Busy => (
-            "busy",
-            Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, "too many events wait; send this one again")),
+        EventTaken::NotStored => (
+            "not_stored",
+            Err(Failure::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the event could not be stored; send it again",
+            )),
         ),
     };
     metrics::gate_event(name);

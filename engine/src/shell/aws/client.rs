@@ -43,7 +43,7 @@ pub(super) struct Question {
     pub(super) method: Method,
     /// Path and query, from the slash on.
     pub(super) path: String,
-    /// `X-Amz-Target` of a JSON 1.1 service.
+    /// `X-Amz-Target` of a service that speaks JSON 1.0 or 1.1.
     pub(super) target: Option<&'static str>,
     /// JSON; empty for GET.
     pub(super) body: Bytes,
@@ -52,7 +52,7 @@ pub(super) struct Question {
 }
 
 impl Question {
-    /// A question of a service that speaks JSON 1.1.
+    /// A question of a service that speaks JSON 1.1, or 1.0 as DynamoDB does.
     pub(super) fn json(
         service: AwsService,
         operation: &'static str,
@@ -92,6 +92,7 @@ impl Aws {
             ("secrets_manager_endpoint_url", &options.secrets_manager_endpoint_url),
             ("ssm_endpoint_url", &options.ssm_endpoint_url),
             ("ecs_endpoint_url", &options.ecs_endpoint_url),
+            ("dynamodb_endpoint_url", &options.dynamodb_endpoint_url),
         ] {
             let Some(url) = url else { continue };
             let good = reqwest::Url::parse(url).is_ok_and(|u| matches!(u.scheme(), "http" | "https"));
@@ -139,11 +140,15 @@ impl Aws {
         let status = response.status();
         let header_type = response.headers().get("x-amzn-errortype");
         let header_type = header_type.and_then(|v| v.to_str().ok()).map(str::to_owned);
-        let body =
-            read_body(response, self.options.max_response_bytes).await.map_err(|error| match error {
-                BodyError::Broken(error) => lost(&error),
-                BodyError::TooLong(_) => question.error(AwsErrorKind::Unreadable, error.to_string()),
-            })?;
+        let limit = match question.service {
+            // A page of items is 1 MB before it is written in base64.
+            AwsService::DynamoDb => self.options.max_response_bytes.max(4 << 20),
+            _ => self.options.max_response_bytes,
+        };
+        let body = read_body(response, limit).await.map_err(|error| match error {
+            BodyError::Broken(error) => lost(&error),
+            BodyError::TooLong(_) => question.error(AwsErrorKind::Unreadable, error.to_string()),
+        })?;
         if status.is_success() {
             return Ok(body);
         }
@@ -166,9 +171,11 @@ impl Aws {
         let uri = format!("{}{}", self.endpoint(question.service, region), question.path);
         let mut request = http::Request::builder().method(question.method.clone()).uri(uri);
         if let Some(target) = question.target {
-            request = request
-                .header(header::CONTENT_TYPE, "application/x-amz-json-1.1")
-                .header("x-amz-target", target);
+            let kind = match question.service {
+                AwsService::DynamoDb => "application/x-amz-json-1.0",
+                _ => "application/x-amz-json-1.1",
+            };
+            request = request.header(header::CONTENT_TYPE, kind).header("x-amz-target", target);
         } else if !question.body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
@@ -203,6 +210,7 @@ impl Aws {
             AwsService::SecretsManager => &self.options.secrets_manager_endpoint_url,
             AwsService::Ssm => &self.options.ssm_endpoint_url,
             AwsService::Ecs => &self.options.ecs_endpoint_url,
+            AwsService::DynamoDb => &self.options.dynamodb_endpoint_url,
         };
         match set {
             Some(url) => url.trim_end_matches('/').to_owned(),

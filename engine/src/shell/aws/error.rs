@@ -19,6 +19,8 @@ pub enum AwsService {
     Ssm,
     /// Amazon Elastic Container Service.
     Ecs,
+    /// Amazon DynamoDB.
+    DynamoDb,
 }
 
 impl AwsService {
@@ -30,6 +32,7 @@ impl AwsService {
             Self::SecretsManager => "secretsmanager",
             Self::Ssm => "ssm",
             Self::Ecs => "ecs",
+            Self::DynamoDb => "dynamodb",
         }
     }
 }
@@ -41,6 +44,7 @@ impl fmt::Display for AwsService {
             Self::SecretsManager => "Secrets Manager",
             Self::Ssm => "SSM",
             Self::Ecs => "ECS",
+            Self::DynamoDb => "DynamoDB",
         })
     }
 }
@@ -138,6 +142,13 @@ impl AwsError {
         }
     }
 
+    /// DynamoDB found the condition of a write not met: nothing is wrong with the service.
+    #[must_use]
+    pub fn is_condition_failed(&self) -> bool {
+        self.service == AwsService::DynamoDb
+            && self.code.as_deref() == Some("ConditionalCheckFailedException")
+    }
+
     /// What happened, without the advice.
     pub(crate) fn what(&self) -> String {
         let status = self.status.map(|s| format!("status {s}"));
@@ -164,7 +175,9 @@ impl AwsError {
 /// The kind of an answer, by its type first and its status where the type is not known.
 fn kind_of(status: u16, code: &str) -> AwsErrorKind {
     let any = |parts: &[&str]| parts.iter().any(|part| code.contains(part));
-    if any(&["Throttl", "TooManyRequests", "LimitExceeded", "RequestLimit", "SlowDown"]) || status == 429 {
+    let slower =
+        ["Throttl", "TooManyRequests", "LimitExceeded", "RequestLimit", "SlowDown", "ThroughputExceeded"];
+    if any(&slower) || status == 429 {
         AwsErrorKind::Throttled
     } else if any(&[
         "InvalidSignature",
@@ -199,6 +212,7 @@ mod tests {
         for (status, code, kind) in [
             (400, "ThrottlingException", AwsErrorKind::Throttled),
             (429, "", AwsErrorKind::Throttled),
+            (400, "ProvisionedThroughputExceededException", AwsErrorKind::Throttled),
             (400, "AccessDeniedException", AwsErrorKind::Denied),
             (403, "InvalidSignatureException", AwsErrorKind::NotAuthenticated),
             (400, "ExpiredTokenException", AwsErrorKind::NotAuthenticated),

@@ -22,6 +22,8 @@ pub struct AwsOptions {
     pub ssm_endpoint_url: Option<String>,
     /// Address of ECS instead of the region's.
     pub ecs_endpoint_url: Option<String>,
+    /// Address of DynamoDB instead of the region's.
+    pub dynamodb_endpoint_url: Option<String>,
     /// A connection must stand within this. Default 3,000.
     pub connect_timeout_ms: u64,
     /// A try must be answered within this. Default 10,000.
@@ -53,6 +55,7 @@ impl Default for AwsOptions {
             secrets_manager_endpoint_url: None,
             ssm_endpoint_url: None,
             ecs_endpoint_url: None,
+            dynamodb_endpoint_url: None,
             connect_timeout_ms: 3_000,
             request_timeout_ms: 10_000,
             max_attempts: 3,

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::call::{Config, ContactChoice, HoldGate, SenderPolicy, UserIdError};
+use crate::call::{Ambiguous, Config, ContactChoice, HoldGate, OnDoubt, SenderPolicy, UserIdError};
 use crate::shell::payload::Payload;
 use crate::time::Span;
 
@@ -44,6 +44,14 @@ pub struct CallOptions {
     pub max_outbox: usize,
     /// After the end of audio, how long recogniser and Salesforce have, s. Default 300.
     pub drain_timeout_s: u32,
+    /// What an interval in which no worker may have been there to take gate events means, on a call that has
+    /// them: `closed` or `open`. Default `closed`.
+    pub on_doubt: OnDoubt,
+    /// What becomes of a message that Salesforce may have taken: `retry` (one may stand there twice) or `drop`
+    /// (one may be missing). Default `retry`.
+    pub ambiguous: Ambiguous,
+    /// Without anything else to store, how often a checkpoint follows the audio, s. Default 10.
+    pub checkpoint_every_s: u32,
     /// Contact attribute set once if Salesforce's rate limit cost messages; empty: none. Default
     /// `sf_realtime_transcription_status`.
     pub limit_attribute: String,
@@ -83,6 +91,9 @@ impl Default for CallOptions {
             resolve_timeout_ms: 20_000,
             max_outbox: 1_000,
             drain_timeout_s: 300,
+            on_doubt: OnDoubt::Closed,
+            ambiguous: Ambiguous::Retry,
+            checkpoint_every_s: 10,
             limit_attribute: "sf_realtime_transcription_status".to_owned(),
             limit_attribute_value: "Exceeded Limits for creating messages in Transcription".to_owned(),
         }
@@ -127,6 +138,7 @@ impl CallOptions {
             ("max_fragment_bytes", self.max_fragment_bytes),
             ("max_waiting_fragments", self.max_waiting_fragments),
             ("max_outbox", self.max_outbox),
+            ("checkpoint_every_s", self.checkpoint_every_s as usize),
         ] {
             range(key, count as u64, count > 0, "at least 1")?;
         }
@@ -168,6 +180,9 @@ impl CallOptions {
         config.resolve_timeout = ms(self.resolve_timeout_ms);
         config.max_outbox = self.max_outbox;
         config.drain_timeout = s(self.drain_timeout_s);
+        config.on_doubt = self.on_doubt;
+        config.ambiguous = self.ambiguous;
+        config.checkpoint_every = s(self.checkpoint_every_s);
     }
 
     fn sender(&self, agent: Option<&str>) -> Result<SenderPolicy, CallOptionsError> {

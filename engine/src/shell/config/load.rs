@@ -9,8 +9,19 @@ use super::error::{ConfigError, Kind, Origin, nearest};
 use super::node::{Entry, Node, Table, table_of};
 
 /// The sections of the file.
-pub const SECTIONS: [&str; 10] =
-    ["aws", "call", "forward", "kinesis", "live", "log", "salesforce", "session", "transcribe", "worker"];
+pub const SECTIONS: [&str; 11] = [
+    "aws",
+    "call",
+    "forward",
+    "kinesis",
+    "live",
+    "log",
+    "salesforce",
+    "session",
+    "store",
+    "transcribe",
+    "worker",
+];
 
 /// What variables of ours begin with.
 const PREFIX: &str = "KVSCRIBE_";

@@ -10,6 +10,7 @@ use crate::shell::forward::ForwardOptions;
 use crate::shell::kinesis::KinesisOptions;
 use crate::shell::log::LogOptions;
 use crate::shell::salesforce::{SalesforceOptions, TokenUse};
+use crate::shell::store::{StoreKind, StoreOptions};
 use crate::shell::transcribe::{RawSessionOptions, TranscribeOptions};
 
 const EXAMPLE: &str = include_str!("../../../../deploy/kvscribe.toml");
@@ -221,6 +222,7 @@ fn the_example_parses_as_it_stands_and_states_the_defaults() {
     states_the_defaults::<LogOptions>(&config, "log");
     states_the_defaults::<SalesforceOptions>(&config, "salesforce");
     states_the_defaults::<RawSessionOptions>(&config, "session");
+    states_the_defaults::<StoreOptions>(&config, "store");
     states_the_defaults::<TranscribeOptions>(&config, "transcribe");
     states_the_defaults::<WorkerOptions>(&config, "worker");
 }
@@ -238,6 +240,7 @@ fn the_example_has_every_option_and_no_other() {
         ("log", known::<LogOptions>(&config, "log")),
         ("salesforce", known::<SalesforceOptions>(&config, "salesforce")),
         ("session", known::<RawSessionOptions>(&config, "session")),
+        ("store", known::<StoreOptions>(&config, "store")),
         ("transcribe", known::<TranscribeOptions>(&config, "transcribe")),
         ("worker", known::<WorkerOptions>(&config, "worker")),
     ];
@@ -268,6 +271,7 @@ fn every_section_is_reached_from_the_environment() {
         ("KVSCRIBE_SESSION_IDENTIFY_LANGUAGE", "true"),
         ("KVSCRIBE_SESSION_LANGUAGE_OPTIONS", "en-GB,de-DE"),
         ("KVSCRIBE_SESSION_SESSION_RESUME_WINDOW", "5"),
+        ("KVSCRIBE_STORE_KIND", "dynamodb"),
         ("KVSCRIBE_TRANSCRIBE_QUEUE_MS", "7"),
         ("KVSCRIBE_WORKER_MAX_CALLS", "8"),
     ];
@@ -290,6 +294,8 @@ fn every_section_is_reached_from_the_environment() {
     assert_eq!(session.identify_language.as_deref(), Some("true"));
     assert_eq!(session.language_options.as_deref(), Some("en-GB,de-DE"));
     assert_eq!(session.session_resume_window.as_deref(), Some("5"));
+    let store: StoreOptions = config.section("store").unwrap();
+    assert_eq!(store.kind, StoreKind::DynamoDb);
     let transcribe: TranscribeOptions = config.section("transcribe").unwrap();
     assert_eq!((transcribe.region.as_deref(), transcribe.queue_ms), (Some("eu-west-1"), 7));
     assert_eq!(config.section::<WorkerOptions>("worker").unwrap().max_calls, 8);

@@ -1,7 +1,7 @@
 //! Looks whether a live call could succeed, before one has to: configuration, credentials, key, services,
 //! clock.
 //!
-//! Every check asks for nothing that changes anything, is bounded in time, and ends as a [`Finding`]: what was
+//! Every check asks for nothing that changes anything (but the folder of the store is made), is bounded in time, and ends as a [`Finding`]: what was
 //! looked at, how it is, what to do. It posts no message, reads no media and opens no billed session; so it
 //! cannot know whether Salesforce takes the token, nor whether GetMedia and Transcribe are allowed.
 
@@ -10,8 +10,10 @@ mod clock;
 mod findings;
 mod probe;
 mod salesforce;
+mod store;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -23,6 +25,7 @@ use super::http::{ClientOptions, client, read_authorities};
 use super::kinesis::{Kinesis, KinesisOptions};
 use super::salesforce::SalesforceOptions;
 use super::services::SetupError;
+use super::store::StoreOptions;
 use super::transcribe::{RawSessionOptions, SessionOptions, TranscribeOptions};
 
 pub use findings::{Finding, Health};
@@ -47,6 +50,7 @@ struct Sections {
     live: LiveOptions,
     transcribe: TranscribeOptions,
     salesforce: SalesforceOptions,
+    store: StoreOptions,
     ca: Option<Vec<u8>>,
 }
 
@@ -62,8 +66,10 @@ impl Sections {
         SessionOptions::new(&session).map_err(|e| format!("[session] {e}"))?;
         let mut salesforce: SalesforceOptions = config.section("salesforce")?;
         salesforce.ca_file = salesforce.ca_file.or_else(|| aws.ca_file.clone());
+        let store: StoreOptions = config.section("store")?;
+        store.check()?;
         let (kinesis, transcribe) = (config.section("kinesis")?, config.section("transcribe")?);
-        Ok(Self { aws, kinesis, live, transcribe, salesforce, ca })
+        Ok(Self { aws, kinesis, live, transcribe, salesforce, store, ca })
     }
 }
 
@@ -75,7 +81,7 @@ struct Clinic<'a> {
     sdk: SdkConfig,
     /// Without signature and secrets: for what only has to answer.
     http: Client,
-    aws: Aws,
+    aws: Arc<Aws>,
     kinesis: Kinesis,
 }
 
@@ -113,7 +119,7 @@ pub async fn examine_with(
 async fn look(sections: Sections, asked: &Asked, sdk: SdkConfig) -> Result<Vec<Finding>, SetupError> {
     let clinic = Clinic::new(sections, asked, sdk)?;
     let options = &clinic.sections.salesforce;
-    let (credentials, time, kinesis, transcribe, connect, retention, sales) = tokio::join!(
+    let (credentials, time, kinesis, transcribe, connect, retention, sales, store) = tokio::join!(
         bounded("credentials", clinic.credentials()),
         bounded("clock", clinic.clock()),
         bounded("kinesis", clinic.kinesis()),
@@ -121,12 +127,13 @@ async fn look(sections: Sections, asked: &Asked, sdk: SdkConfig) -> Result<Vec<F
         bounded("connect", clinic.connect()),
         bounded("retention", clinic.retention()),
         bounded("salesforce", salesforce::check(options, Some(&clinic.aws))),
+        bounded("store", clinic.store()),
     );
     let first = vec![
         Finding::ok("configuration", "every section makes sense"),
         Finding::ok("region", clinic.region.clone()),
     ];
-    Ok([first, credentials, time, kinesis, transcribe, connect, retention, sales].concat())
+    Ok([first, credentials, time, kinesis, transcribe, connect, retention, sales, store].concat())
 }
 
 impl<'a> Clinic<'a> {
@@ -141,7 +148,7 @@ impl<'a> Clinic<'a> {
             request_timeout: Duration::from_millis(sections.aws.request_timeout_ms),
         })?;
         let kinesis = Kinesis::new(&sdk, sections.ca.as_deref(), &sections.kinesis)?;
-        Ok(Self { aws: Aws::new(options, provider)?, sections, asked, region, sdk, http, kinesis })
+        Ok(Self { aws: Arc::new(Aws::new(options, provider)?), sections, asked, region, sdk, http, kinesis })
     }
 }
 

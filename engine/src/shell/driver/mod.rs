@@ -1,13 +1,15 @@
 //! One call, driven: the only room that holds a [`Call`] and knows the outside.
 //!
 //! One task a call. It hands the call what happens and does what the call asks for; it decides nothing. Media,
-//! sessions, posts and questions run in tasks of their own and come back as inputs.
+//! sessions, posts, questions, the lease and the store run in tasks of their own and come back as inputs.
 
+mod ending;
 mod media;
 mod news;
 mod status;
+mod told;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,13 +17,15 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use crate::call::{Call, ContactFacts, Input, Outcome, Output, Post, Summary};
+use crate::call::{Call, ContactFacts, EndReason, Input, MediaSegment, Outcome, Output, Post, Summary};
 use crate::recogniser::{Action, AudioChunk, RecogniserCause, RecogniserError, RecogniserEvent};
 use crate::time::Time;
 
 use super::api::CallStatus;
 use super::clock;
+use super::custody::{Inbox, Keeper, Kept, Letter, Life};
 use super::metrics;
+use super::payload::Payload;
 use super::services::{Order, Services};
 use super::sink::Sink;
 use super::transcribe::{SessionEvent, SessionHandle};
@@ -36,8 +40,35 @@ pub const INPUT_QUEUE: usize = 1024;
 const SESSION_QUEUE: usize = 256;
 /// The longest sleep; the clock may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
-/// At the end of a call, how long what nobody waits for any more may still take.
-const LAST_ERRANDS: Duration = Duration::from_secs(10);
+
+/// What a driver is told.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Signal {
+    /// Something that happened.
+    Input(Input),
+    /// A letter to the call, which is stored or about to be.
+    Letter(Letter),
+    /// The process is about to end: leave the call so that another goes on with it, and nothing is said twice.
+    HandOver,
+}
+
+/// How a driver ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The closing summary; `None`: the call is not over, and free for others.
+    pub summary: Option<Box<Summary>>,
+    /// Triggers that came when the call took no more media: it begins anew with them.
+    pub untaken: Vec<Payload>,
+}
+
+impl Ended {
+    /// Another process has the call.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.summary.as_ref().is_some_and(|summary| summary.end == EndReason::LeaseLost)
+    }
+}
 
 /// What a task of the driver brings back.
 enum Errand {
@@ -52,7 +83,20 @@ pub struct Driver {
     services: Arc<Services>,
     order: Order,
     sink: Sink,
-    inputs: mpsc::Receiver<Input>,
+    inputs: mpsc::Receiver<Signal>,
+    keeper: Keeper,
+    inbox: Inbox,
+    /// Letters that the call has been told.
+    heard: HashSet<String>,
+    /// What the call is told next.
+    ready: VecDeque<Input>,
+    /// The streams the call is known to be in.
+    streams: Vec<MediaSegment>,
+    untaken: Vec<Payload>,
+    /// Posts without an answer yet.
+    in_flight: usize,
+    /// The call is handed over, and at the latest then.
+    leaving: Option<tokio::time::Instant>,
     media: Media,
     sessions: BTreeMap<u32, SessionHandle>,
     session_events: (mpsc::Sender<SessionEvent>, mpsc::Receiver<SessionEvent>),
@@ -62,19 +106,29 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// A driver for this order, its messages to go to `sink`. `inputs` brings gate events, segments and stops;
-    /// `status` is kept up to date. `seed` decides all the call's randomness.
+    /// A driver for this life of a call, its messages to go to `sink`. `inputs` brings letters and stops; `status`
+    /// is kept up to date. `seed` decides all the call's randomness.
     #[must_use]
     pub fn new(
         services: Arc<Services>,
         order: Order,
         sink: Sink,
-        inputs: mpsc::Receiver<Input>,
+        mut life: Life,
+        inputs: mpsc::Receiver<Signal>,
         status: watch::Sender<CallStatus>,
         seed: u64,
     ) -> Self {
-        let call = Call::new(order.call.clone(), seed);
-        Self {
+        let (checkpoint, past) = (life.checkpoint.take(), std::mem::take(&mut life.past));
+        let begun_in = life.payload.segment.clone();
+        let call = match life.absence {
+            Some(absence) => {
+                metrics::resumed();
+                Call::resume(order.call.clone(), seed, checkpoint, absence)
+            }
+            None => Call::new(order.call.clone(), seed),
+        };
+        let (keeper, inbox) = life.keep(&services.custody);
+        let mut driver = Self {
             media: Media::new(services.kinesis.clone()),
             status: Status::new(status),
             news: News::default(),
@@ -83,14 +137,25 @@ impl Driver {
             order,
             sink,
             inputs,
+            keeper,
+            inbox,
+            heard: HashSet::new(),
+            ready: VecDeque::new(),
+            streams: vec![begun_in],
+            untaken: Vec::new(),
+            in_flight: 0,
+            leaving: None,
             sessions: BTreeMap::new(),
             session_events: mpsc::channel(SESSION_QUEUE),
             errands: JoinSet::new(),
-        }
+        };
+        driver.remember(past);
+        driver
     }
 
-    /// Runs to the end of the call. When the senders of `inputs` are gone the call goes on without them.
-    pub async fn run(mut self) -> Summary {
+    /// Runs to the end of the call, or until it is handed over. When the senders of `inputs` are gone the call
+    /// goes on without them.
+    pub async fn run(mut self) -> Ended {
         self.handle(Input::Tick);
         loop {
             let deadline = match self.perform_all() {
@@ -98,7 +163,14 @@ impl Driver {
                 Err(summary) => return self.conclude(summary).await,
             };
             self.status.update(&self.call);
+            self.inbox.look_for(&self.status.contacts());
+            if self.leaving.is_some() && self.in_flight == 0 && self.keeper.is_settled() {
+                return self.hand_over().await;
+            }
             let input = self.next(deadline).await;
+            if self.leaving.is_some_and(|end| tokio::time::Instant::now() >= end) {
+                return self.hand_over().await;
+            }
             self.handle(input);
         }
     }
@@ -123,26 +195,32 @@ impl Driver {
         let left = (deadline - clock::now()).us();
         let sleep = Duration::from_micros(u64::try_from(left).unwrap_or(0)).min(LONGEST_SLEEP);
         let wants_media = self.call.wants_media();
+        if let Some(input) = self.ready.pop_front() {
+            return input;
+        }
+        let leaving = self.leaving.is_some();
         // Whatever was sent is handed in before more media: gate events above all.
         tokio::select! {
             biased;
-            Some(input) = self.inputs.recv() => self.taken_in(input),
-            Some(event) = self.session_events.1.recv() => self.session_event(event),
+            kept = self.keeper.next() => match kept {
+                Kept::Stored(sequence) => Input::Stored(sequence),
+                Kept::Lost => Input::LeaseLost,
+            },
+            Some(signal) = self.inputs.recv(), if !leaving => self.signal(signal),
+            letters = self.inbox.next(), if !leaving => self.letters(letters),
+            Some(event) = self.session_events.1.recv(), if !leaving => self.session_event(event),
             Some(done) = self.errands.join_next() => self.errand(done),
-            input = self.media.next(), if wants_media => input,
+            input = self.media.next(), if wants_media && !leaving => input,
             () = tokio::time::sleep(sleep) => Input::Tick,
         }
     }
 
-    /// An input as it was sent. Segments are counted while the call takes them; whoever sent one looks there.
-    fn taken_in(&mut self, input: Input) -> Input {
-        if matches!(input, Input::Segment(_)) && self.call.is_running() {
-            self.status.segment();
-        }
-        input
-    }
-
     fn perform(&mut self, output: Output) {
+        // Whoever goes on reads and hears for himself.
+        let ends_here = matches!(output, Output::Post(_) | Output::Store(_) | Output::Report(_));
+        if self.leaving.is_some() && !ends_here {
+            return;
+        }
         match output {
             Output::OpenMedia(request) => self.media.open(request),
             Output::CloseMedia => self.media.close(),
@@ -161,11 +239,12 @@ impl Driver {
             Output::CloseRecogniser { session } => {
                 self.sessions.remove(&session);
             }
+            // After a sleep the lease may be over before anybody has said so.
+            Output::Post(_) if !self.keeper.holds() => self.handle(Input::LeaseLost),
             Output::Post(posts) => posts.into_iter().for_each(|post| self.post(post)),
             Output::SetAttribute { name, value } => self.set_attribute(name, value),
             Output::Report(report) => self.news.tell(&report),
-            // There is no store: what is asked for is there as soon as it is asked for.
-            Output::Store(checkpoint) => self.handle(Input::Stored(checkpoint.sequence)),
+            Output::Store(checkpoint) => self.keeper.save(*checkpoint),
             Output::Wait(_) | Output::Done(_) => {}
         }
     }
@@ -203,6 +282,7 @@ impl Driver {
     }
 
     fn post(&mut self, post: Post) {
+        self.in_flight += 1;
         let sink = self.sink.clone();
         let posting = async move {
             let outcome = sink.post(&post).await;
@@ -246,6 +326,7 @@ impl Driver {
     fn errand(&mut self, done: Result<Errand, tokio::task::JoinError>) -> Input {
         match done {
             Ok(Errand::Posted { post, outcome }) => {
+                self.in_flight = self.in_flight.saturating_sub(1);
                 self.news.posted(&post, &outcome, self.sink.is_shadow());
                 Input::Posted { id: post.message.message_id, outcome }
             }
@@ -257,20 +338,6 @@ impl Driver {
                 Input::Tick
             }
         }
-    }
-
-    /// Waits for what was asked for last, and says how the call was.
-    async fn conclude(mut self, summary: Box<Summary>) -> Summary {
-        self.media.close();
-        self.sessions.clear();
-        let errands = async { while self.errands.join_next().await.is_some() {} };
-        if tokio::time::timeout(LAST_ERRANDS, errands).await.is_err() {
-            tracing::warn!("the last requests of the call were given up");
-        }
-        self.status.ended(&summary);
-        news::closing(&summary);
-        metrics::call_ended(news::how(&summary));
-        *summary
     }
 }
 

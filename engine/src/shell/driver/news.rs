@@ -129,6 +129,7 @@ pub(super) fn closing(summary: &Summary) {
 /// How the call ended, for the figures.
 pub(super) fn how(summary: &Summary) -> CallEnd {
     match &summary.end {
+        EndReason::LeaseLost => CallEnd::LeaseLost,
         EndReason::MediaFailed(_) | EndReason::RecogniserFailed(_) => CallEnd::Failed,
         _ if summary.messages.undelivered.is_empty() && summary.messages.refused.is_empty() => {
             CallEnd::Complete

@@ -99,6 +99,19 @@ impl Status {
         });
     }
 
+    /// Contacts of the call that its stream has named, as last shown.
+    pub(super) fn contacts(&self) -> Vec<String> {
+        self.shown.borrow().contacts.clone()
+    }
+
+    /// The call goes on in another process.
+    pub(super) fn handed_over(&mut self) {
+        self.shown.send_modify(|shown| {
+            shown.state = "handedOver".to_owned();
+            shown.end = Some("it goes on in another process".to_owned());
+        });
+    }
+
     /// The call is over.
     pub(super) fn ended(&mut self, summary: &Summary) {
         let messages = &summary.messages;

@@ -3,7 +3,7 @@
 //! Source: Amazon Connect, invoke AWS Lambda functions; contact attributes, media streams.
 
 use super::read::{Fields, Object};
-use super::{Payload, PayloadError, PhoneNumber, Wishes};
+use super::{Payload, PayloadError, PayloadText, PhoneNumber, Wishes};
 
 /// Attributes of a contact that concern transcription.
 const KNOWN: [&str; 13] = [
@@ -70,6 +70,7 @@ pub(super) fn read(object: Object<'_>) -> Result<Payload, PayloadError> {
         vocabulary_filter_method: read.vocabulary_filter_method,
         secret_name: read.secret_name,
         ignored,
+        text: PayloadText::default(),
     })
 }
 

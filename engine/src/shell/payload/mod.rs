@@ -10,6 +10,9 @@ mod read;
 mod tests;
 mod trigger;
 
+use std::fmt;
+use std::sync::Arc;
+
 use crate::call::MediaSegment;
 use crate::recogniser::{Channels, Party};
 
@@ -62,6 +65,26 @@ pub struct Payload {
     pub secret_name: Option<String>,
     /// Keys nobody knows, for the log.
     pub ignored: Vec<String>,
+    /// The payload as it came.
+    pub text: PayloadText,
+}
+
+/// The text of a payload. It prints as `…`, because it names telephone numbers.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct PayloadText(Arc<[u8]>);
+
+impl PayloadText {
+    /// The text itself: JSON.
+    #[must_use]
+    pub fn reveal(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PayloadText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
 }
 
 /// Which Transcribe recognises the call.
@@ -169,6 +192,7 @@ impl Payload {
             (None, true) => event::read(object),
             (None, false) => Err(PayloadError::Shape),
         }
+        .map(|payload| Self { text: PayloadText(json.into()), ..payload })
     }
 
     /// The key that the call's messages go under, as far as the payload says it.

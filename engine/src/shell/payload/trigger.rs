@@ -1,7 +1,7 @@
 //! The payload that kvsConsumerTrigger sends to kvsTranscriber.
 
 use super::read::{Fields, Object};
-use super::{Payload, PayloadError, PhoneNumber, Wishes};
+use super::{Payload, PayloadError, PayloadText, PhoneNumber, Wishes};
 
 pub(super) fn read(object: Object<'_>) -> Result<Payload, PayloadError> {
     let mut fields = Fields::new("", object);
@@ -32,5 +32,6 @@ pub(super) fn read(object: Object<'_>) -> Result<Payload, PayloadError> {
         vocabulary_filter_method: wishes.vocabulary_filter_method,
         secret_name: wishes.secret_name,
         ignored: fields.rest(),
+        text: PayloadText::default(),
     })
 }

@@ -4,11 +4,12 @@
 //! their contacts and never looks inside one.
 
 mod desk;
-mod early;
+mod rounds;
+mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::HashSet;
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,20 +18,19 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::AbortHandle;
 
-use crate::call::{Input, MediaSegment, Summary};
+use crate::call::Input;
 use crate::shell::api::{CallStatus, Start};
 use crate::shell::clock;
-use crate::shell::driver::{Driver, INPUT_QUEUE};
+use crate::shell::custody::{Life, Matter, TakeError, Taken};
+use crate::shell::driver::{Driver, Ended, Signal};
 use crate::shell::log;
 use crate::shell::metrics::{self, CallEnd};
 use crate::shell::payload::Payload;
 use crate::shell::services::{Order, Services};
 
 pub use desk::Desk;
-use early::Early;
+use table::{Place, Table};
 
-/// Calls that are over and still told of.
-const MAX_ENDED: usize = 1000;
 /// What a call that was given up may still take to say what remained.
 const LAST_WORDS: Duration = Duration::from_secs(15);
 
@@ -44,35 +44,13 @@ pub struct Supervisor {
     ended: Notify,
 }
 
-#[derive(Debug, Default)]
-struct Table {
-    running: HashMap<String, Running>,
-    ended: VecDeque<CallStatus>,
-    early: Early,
-    draining: bool,
-}
-
+/// Which call is to run here.
 #[derive(Debug)]
-struct Running {
-    inputs: mpsc::Sender<Input>,
-    status: watch::Receiver<CallStatus>,
-    /// Every start of this call, in order: the same one again changes nothing. The call counts those it took;
-    /// with the others, which came when it took no more media, it begins anew once it is over.
-    starts: Vec<Payload>,
-    task: Option<AbortHandle>,
-}
-
-impl Running {
-    fn knows(&self, segment: &MediaSegment) -> bool {
-        self.starts.iter().any(|start| start.segment == *segment)
-    }
-
-    /// Tells the call where its media goes on.
-    fn announce(&mut self, start: Payload) {
-        // What cannot be told now counts as not taken.
-        let _ = self.inputs.try_send(Input::Segment(start.segment.clone()));
-        self.starts.push(start);
-    }
+enum Wish {
+    /// The one that this payload starts; `anew`: also if it is over.
+    Begin { payload: Box<Payload>, anew: bool },
+    /// The one that another worker left.
+    TakeOver,
 }
 
 impl Supervisor {
@@ -87,41 +65,76 @@ impl Supervisor {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(self: &Arc<Self>, table: &mut Table, payload: &Payload) -> Start {
-        let order = match self.services.order(payload) {
-            Ok(order) => order,
-            Err(error) => return Start::Refused(error.to_string()),
+    /// Takes the call that a place was reserved for, and runs it.
+    async fn open(self: Arc<Self>, place: Place, wish: Wish) -> Start {
+        let contact = place.contact.clone();
+        let custody = &self.services.custody;
+        let taken = match &wish {
+            Wish::Begin { payload, anew } => custody.begin(payload, *anew).await,
+            Wish::TakeOver => custody.take_over(&contact).await,
         };
-        let contact = payload.contact_id.clone();
-        let (inputs, queue) = mpsc::channel(INPUT_QUEUE);
-        let key = payload.key().unwrap_or(&contact).to_owned();
-        let (shown, status) = watch::channel(CallStatus::new(&contact, key, clock::now().ms()));
-        for (at, source, event) in table.early.take(&contact) {
-            // The queue is empty and longer than what was kept.
-            let _ = inputs.try_send(Input::PastGate(at, source, event));
+        let answer = match taken {
+            Ok(Taken::Ours(life)) => match self.services.order(&life.payload) {
+                Ok(order) => {
+                    self.run(place, *life, order);
+                    return Start::Started;
+                }
+                Err(error) => {
+                    custody.let_go(*life).await;
+                    Start::Refused(error.to_string())
+                }
+            },
+            Ok(Taken::HeldBy { owner, .. }) => {
+                tracing::info!(owner, "another worker runs the call");
+                self.hand_on(&wish).await
+            }
+            Ok(Taken::Failed) => {
+                self.table().give_up(&contact, clock::now());
+                Start::Finished
+            }
+            Ok(Taken::Finished | Taken::Unknown) => Start::Finished,
+            Err(error) => refusal(&error),
+        };
+        self.table().forget(&contact);
+        self.ended.notify_waiters();
+        answer
+    }
+
+    /// Whoever runs the call is told of the stream it may not know.
+    async fn hand_on(&self, wish: &Wish) -> Start {
+        if let Wish::Begin { payload, .. } = wish {
+            let (_, entry) = self.services.custody.letter(Matter::Segment(payload.clone()));
+            if let Err(error) = self.services.custody.post(&payload.contact_id, &entry).await {
+                return Start::Unavailable(error.to_string());
+            }
         }
-        let running = Running { inputs, status, starts: vec![payload.clone()], task: None };
-        table.running.insert(contact.clone(), running);
-        let driving = drive(Arc::clone(&self.services), order, queue, shown.clone(), seed_of(&contact));
+        Start::HeldElsewhere
+    }
+
+    fn run(self: &Arc<Self>, place: Place, life: Life, order: Order) {
+        let Place { contact, queue, shown } = place;
+        self.table().runs(&contact, life.starts());
+        let driving = drive(Arc::clone(&self.services), order, life, queue, shown.clone(), seed_of(&contact));
         let work = Arc::clone(self).watch(contact.clone(), driving, shown);
         let task = tokio::spawn(log::of_call(&contact, work)).abort_handle();
-        if let Some(running) = table.running.get_mut(&contact) {
-            running.task = Some(task);
-        }
-        Start::Started
+        self.table().watched(&contact, task);
     }
 
     /// Runs a call and tidies up behind it, however it ends.
     async fn watch(
         self: Arc<Self>,
         contact: String,
-        driving: impl Future<Output = Result<Summary, String>> + Send + 'static,
+        driving: impl Future<Output = Result<Ended, String>> + Send + 'static,
         shown: watch::Sender<CallStatus>,
     ) {
         let driven = log::spawn(driving);
         let left = AbortOnDrop(driven.abort_handle());
+        let mut untaken = Vec::new();
         let end = match driven.await {
-            Ok(Ok(_)) => None,
+            Ok(Ok(ended)) => {
+                untaken = ended.untaken;
+                None
+            }
             Ok(Err(error)) => Some(error),
             Err(error) if error.is_panic() => {
                 metrics::call_ended(CallEnd::Panicked);
@@ -132,67 +145,68 @@ impl Supervisor {
         drop(left);
         if let Some(why) = end {
             tracing::error!(why, "the call failed");
+            // What failed here once would fail here again and again.
+            self.table().give_up(&contact, clock::now());
             shown.send_modify(|status| {
                 status.state = "ended".to_owned();
                 status.end = Some(why);
             });
         }
-        self.tidy(&contact);
+        self.tidy(&contact, untaken);
     }
 
-    fn tidy(self: &Arc<Self>, contact: &str) {
+    fn tidy(self: &Arc<Self>, contact: &str, mut untaken: Vec<Payload>) {
         let mut table = self.table();
-        if let Some(running) = table.running.remove(contact) {
-            if table.ended.len() >= MAX_ENDED {
-                table.ended.pop_front();
-            }
-            let status = running.status.borrow().clone();
-            let taken = usize::try_from(status.segments).unwrap_or(usize::MAX);
-            table.ended.push_back(status);
-            if !table.draining {
-                self.go_on(&mut table, contact, running.starts.into_iter().skip(taken));
-            }
-        }
+        untaken.extend(table.end(contact));
+        let goes_on = !table.draining && !untaken.is_empty();
         drop(table);
         self.ended.notify_waiters();
-    }
-
-    /// Begins the call anew with the segments that it did not take.
-    fn go_on(self: &Arc<Self>, table: &mut Table, contact: &str, mut starts: impl Iterator<Item = Payload>) {
-        let Some(first) = starts.next() else { return };
-        if let Start::Refused(why) = self.begin(table, &first) {
-            tracing::error!(contact, why, "a further segment of the call cannot be begun");
-        }
-        if let Some(running) = table.running.get_mut(contact) {
-            starts.for_each(|start| running.announce(start));
+        if goes_on {
+            tokio::spawn(log::of_call(contact, Arc::clone(self).go_on(untaken)));
         }
     }
 
-    /// Takes no more calls, ends all in good order, and gives up what is not over after `deadline`. What
-    /// remained undelivered then, by call.
+    /// Begins the call anew with the streams that it did not take.
+    async fn go_on(self: Arc<Self>, untaken: Vec<Payload>) {
+        for (number, payload) in untaken.into_iter().enumerate() {
+            let answer = Arc::clone(&self).start(payload, number == 0).await;
+            if !matches!(answer, Start::Started | Start::Segment | Start::AlreadyRunning) {
+                tracing::error!(?answer, "a further segment of the call cannot be begun");
+            }
+        }
+    }
+
+    /// Takes no more calls and ends all, within the deadline: they are handed over where a store keeps them, else
+    /// told to stop. What remained undelivered and is kept nowhere, by call.
     pub async fn shut_down(&self, deadline: Duration) -> Vec<CallStatus> {
+        let lasting = self.services.custody.is_lasting();
         let ending: HashSet<String> = {
             let mut table = self.table();
             table.draining = true;
-            tracing::info!(calls = table.running.len(), "no more calls are taken; those under way are ended");
+            let calls = table.running.len();
+            tracing::info!(calls, lasting, "no more calls are taken; those under way are ended");
             table.running.keys().cloned().collect()
         };
-        self.tell_all(&Input::Stop);
+        self.tell_all(|| if lasting { Signal::HandOver } else { Signal::Input(Input::Stop) });
         if tokio::time::timeout(deadline, self.all_ended()).await.is_err() {
             tracing::warn!("the drain deadline has passed: what is left is given up");
-            self.tell_all(&Input::GiveUp);
-            let _ = tokio::time::timeout(LAST_WORDS, self.all_ended()).await;
+            if !lasting {
+                self.tell_all(|| Signal::Input(Input::GiveUp));
+                let _ = tokio::time::timeout(LAST_WORDS, self.all_ended()).await;
+            }
         }
         let table = self.table();
         table.running.values().filter_map(|r| r.task.as_ref()).for_each(AbortHandle::abort);
-        let left = table.running.values().map(|r| r.status.borrow().clone());
-        let ended = table.ended.iter().filter(|s| ending.contains(&s.contact_id)).cloned();
+        // What is left with a lasting store is in it.
+        let left = table.running.values().filter(|_| !lasting).map(|r| r.status.borrow().clone());
+        let ended =
+            table.ended.iter().filter(|s| ending.contains(&s.contact_id) && s.state == "ended").cloned();
         left.chain(ended).filter(|s| s.waiting > 0).collect()
     }
 
-    fn tell_all(&self, input: &Input) {
+    fn tell_all(&self, signal: impl Fn() -> Signal) {
         for running in self.table().running.values() {
-            if running.inputs.try_send(input.clone()).is_err() {
+            if running.inputs.try_send(signal()).is_err() {
                 tracing::warn!("a call takes no more inputs");
             }
         }
@@ -212,16 +226,29 @@ impl Supervisor {
     }
 }
 
+fn refusal(error: &TakeError) -> Start {
+    metrics::store_failed("start");
+    tracing::error!(%error, "the call cannot be taken");
+    Start::Unavailable(error.to_string())
+}
+
 async fn drive(
     services: Arc<Services>,
     order: Order,
-    inputs: mpsc::Receiver<Input>,
+    life: Life,
+    inputs: mpsc::Receiver<Signal>,
     shown: watch::Sender<CallStatus>,
     seed: u64,
-) -> Result<Summary, String> {
-    let sink = services.sink(&order).await.map_err(|error| error.to_string())?;
+) -> Result<Ended, String> {
+    let sink = match services.sink(&order).await {
+        Ok(sink) => sink,
+        Err(error) => {
+            services.custody.let_go(life).await;
+            return Err(error.to_string());
+        }
+    };
     // The future is large, and the task holds it.
-    Ok(Box::pin(Driver::new(services, order, sink, inputs, shown, seed).run()).await)
+    Ok(Box::pin(Driver::new(services, order, sink, life, inputs, shown, seed).run()).await)
 }
 
 /// A call given up takes its driver with it.
@@ -239,14 +266,4 @@ pub fn seed_of(contact: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     (contact, clock::now()).hash(&mut hasher);
     hasher.finish()
-}
-
-impl Table {
-    /// The running call of this contact, by any leg its stream has named.
-    fn find(&self, contact: &str) -> Option<&Running> {
-        self.running.get(contact).or_else(|| {
-            let of_call = |r: &&Running| r.status.borrow().contacts.iter().any(|c| c == contact);
-            self.running.values().find(of_call)
-        })
-    }
 }

@@ -6,13 +6,15 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 
+use super::table::Running;
 use super::*;
 use crate::shell::api::Calls;
 use crate::shell::config::{Config, Sources};
 
 /// Services that reach nobody: messages go to a file.
 async fn supervisor(folder: &tempfile::TempDir) -> Arc<Supervisor> {
-    let config = Config::load(&Sources::default()).unwrap();
+    let store = format!("store.directory={}", folder.path().join("store").display());
+    let config = Config::load(&Sources { set: vec![store], ..Sources::default() }).unwrap();
     let sdk = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("eu-west-2"))
@@ -27,12 +29,11 @@ async fn supervisor(folder: &tempfile::TempDir) -> Arc<Supervisor> {
 fn run(
     supervisor: &Arc<Supervisor>,
     contact: &str,
-    driving: impl Future<Output = Result<Summary, String>> + Send + 'static,
+    driving: impl Future<Output = Result<Ended, String>> + Send + 'static,
 ) {
     let (shown, status) = watch::channel(CallStatus::new(contact, contact, 0));
     let (inputs, _) = mpsc::channel(1);
-    let running = Running { inputs, status, starts: Vec::new(), task: None };
-    supervisor.table().running.insert(contact.to_owned(), running);
+    supervisor.table().running.insert(contact.to_owned(), Running::new(inputs, status));
     tokio::spawn(Arc::clone(supervisor).watch(contact.to_owned(), driving, shown));
 }
 

@@ -110,8 +110,10 @@ impl Stage {
              [transcribe]\nendpoint_url = '{transcribe}'\n\
              [salesforce]\nendpoint_base = '{salesforce}'\norg_id = '{issuer}'\ncall_center = '{subject}'\n\
              private_key_file = '{key}'\n\
+             [store]\ndirectory = '{store}'\n\
              [live]\nend_grace_ms = 4000\n\
-             [log]\nlevel = 'warn'\nformat = 'text'\n"
+             [log]\nlevel = 'warn'\nformat = 'text'\n",
+            store = self.folder.path().join("store").display(),
         )
     }
 }

@@ -85,9 +85,11 @@ impl Stage {
              [transcribe]\nendpoint_url = '{transcribe}'\nmax_sessions = {sessions}\nstarts_per_second = 0\n\
              [salesforce]\nendpoint_base = '{salesforce}'\norg_id = '{issuer}'\ncall_center = '{subject}'\n\
              private_key_file = '{key}'\n\
+             [store]\ndirectory = '{store}'\n\
              [worker]\nbind = '{bind}'\nmax_calls = {calls}\n\
              [log]\nlevel = 'warn'\nformat = 'text'\n",
             sessions = 2 * calls,
+            store = folder.join("store").display(),
         );
         fs::write(&file, config)?;
         Ok((file, bind))
