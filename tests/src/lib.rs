@@ -7,6 +7,7 @@
 pub mod emulators;
 #[cfg(feature = "emulators")]
 pub mod live;
+#[cfg(feature = "emulators")]
 pub mod tools;
 pub mod world;
 

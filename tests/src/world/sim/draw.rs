@@ -17,7 +17,7 @@ use super::{ears, shop, telephone};
 use crate::world::{at, live};
 
 /// Counts the changes of what a seed means.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// First contact of the chain where the call is a later leg of it.
 pub(super) const FIRST_CONTACT_ID: &str = "aaaaaaaa-2222-4333-8444-555555555555";
@@ -82,8 +82,17 @@ pub(super) fn draw(seed: u64) -> Plan {
     if config.store && one_in(&mut dice, 4) {
         config.ambiguous = Ambiguous::Drop;
     }
+    let mut clock = Vec::new();
+    if one_in(&mut dice, 6) {
+        for _ in 0..dice.usize(1..4) {
+            let most = *dice.choice([800, 30_000, 3_600_000].iter()).unwrap_or(&800);
+            clock.push((dice.i64(-1_500..end_ms), dice.i64(-most..most)));
+        }
+        clock.sort_unstable();
+    }
     Plan {
         seed,
+        clock,
         listens: dice.bool(),
         store: (if dice.bool() { 60 } else { dice.i64(60..3_000) }, if dice.bool() { 0 } else { dice.u32(0..30) }),
         deaths,

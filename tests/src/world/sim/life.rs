@@ -10,6 +10,7 @@ use engine::call::{
     Summary,
     TelephonyEvent,
 };
+use engine::clock::Slew;
 use engine::recogniser::{
     Action, AudioChunk, Capabilities, RecogniserCause, RecogniserError, RecogniserEvent, SessionSpec, WordTimes,
 };
@@ -88,6 +89,7 @@ pub(super) struct Life<'p> {
     waiting: HashMap<u64, Later>,
     count: u64,
     deadline: Time,
+    clock: Slew,
     pub summary: Option<Summary>,
     dice: fastrand::Rng,
     noise: Bytes,
@@ -121,6 +123,7 @@ impl<'p> Life<'p> {
             waiting: HashMap::new(),
             count: 0,
             deadline: Time::MIN,
+            clock: Slew::new(Span::ZERO, at(plan.begin_ms)),
             summary: None,
             dice: fastrand::Rng::with_seed(seed ^ 0x3333),
             noise,
@@ -189,6 +192,14 @@ impl<'p> Life<'p> {
         self.waiting.insert(self.count, what);
     }
 
+    /// The time on the machine's clock, by which the call goes: it leans towards a wall clock that is set at times.
+    fn clock(&mut self) -> Time {
+        let ms = (self.now - at(0)).ms();
+        let set = self.plan.clock.iter().take_while(|(from, _)| *from <= ms).last();
+        let wall = self.now + Span::from_ms(set.map_or(0, |(_, off)| *off));
+        self.clock.now(self.now - at(self.plan.begin_ms), wall)
+    }
+
     // --- the clock ---------------------------------------------------------------------------------
 
     /// Goes to the next thing that happens, and lets it happen.
@@ -198,7 +209,11 @@ impl<'p> Life<'p> {
         let media = self.connection.as_ref().filter(|_| self.alive && self.call.wants_media());
         let media = media.and_then(|c| c.due(&self.plan.kinesis)).unwrap_or(Time::MAX);
         let starved = self.starved();
-        let deadline = if self.alive { self.deadline } else { Time::MAX };
+        // The clock runs fast or slow by one part in a hundred at most: no look comes too late.
+        let shown = self.clock();
+        let left = if self.alive { (self.deadline - shown).us().max(0) } else { i64::MAX };
+        let left = if self.plan.clock.is_empty() { left } else { left / 101 * 100 + 1 };
+        let deadline = if left > 1_000_000_000_000_000 { Time::MAX } else { self.now + Span::from_us(left) };
         let next = deadline.min(queued).min(media).min(starved.map_or(Time::MAX, |s| s.0));
         if next == Time::MAX {
             self.oracle.broken("P3", "the call waits for nothing".to_owned());
@@ -209,7 +224,7 @@ impl<'p> Life<'p> {
         self.now = self.now.max(next);
         if self.alive && self.doom.is_none() {
             // A heart-beat each second.
-            self.sign = self.sign.max(self.now - Span::from_s(1));
+            self.sign = self.sign.max(shown - Span::from_s(1));
         }
         if queued <= self.now {
             if let Some(Reverse((_, number))) = self.queue.pop()
@@ -254,18 +269,20 @@ impl<'p> Life<'p> {
                     self.tally.strike("gate: event while no worker lives, lost");
                     return;
                 }
-                self.log.push((self.now, source, event.clone()));
-                self.sign = self.now;
+                let now = self.clock();
+                self.log.push((now, source, event.clone()));
+                self.sign = now;
                 if !self.alive {
                     self.tally.strike("gate: event while no worker lives, stored");
                     return;
                 }
-                self.oracle_gate(self.now, source, &event);
+                self.oracle_gate(now, source, &event);
                 self.tell(|| format!("event {:?} of {:?}", event.kind, event.participant));
                 self.handle(Input::Gate(source, event));
             }
             Later::Answer(id, outcome) => {
-                self.oracle.answered(self.now, &id, &outcome);
+                let now = self.clock();
+                self.oracle.answered(now, &id, &outcome);
                 match &outcome {
                     Outcome::Accepted => self.tally.accepted += 1,
                     Outcome::Paused => self.tally.paused += 1,
@@ -283,11 +300,14 @@ impl<'p> Life<'p> {
             }
             Later::Return => self.come_back(),
             Later::Stored(sequence, json) => {
-                self.sign = self.now;
+                self.sign = self.clock();
                 self.keep(sequence, json);
                 self.handle(Input::Stored(sequence));
             }
             Later::FaultsEnd => {
+                for _ in &self.plan.clock {
+                    self.tally.strike("clock set");
+                }
                 self.doom = None;
                 self.faulty = false;
                 if let Some(connection) = &mut self.connection {
@@ -303,7 +323,8 @@ impl<'p> Life<'p> {
             self.oracle.known.taken += 1;
             self.oracle.known.other_calls += 1;
         } else {
-            self.oracle.gate(arrival, self.now, source, event);
+            let now = self.clock();
+            self.oracle.gate(arrival, now, source, event);
         }
     }
 
@@ -313,7 +334,8 @@ impl<'p> Life<'p> {
         if !self.alive {
             return;
         }
-        self.call.handle(self.now, input);
+        let now = self.clock();
+        self.call.handle(now, input);
         self.settle();
     }
 
@@ -406,7 +428,8 @@ impl<'p> Life<'p> {
     fn die(&mut self, death: Death) {
         if death.lease {
             self.tally.strike("worker: lost the call to another");
-            self.call.handle(self.now, Input::LeaseLost);
+            let now = self.clock();
+            self.call.handle(now, Input::LeaseLost);
             loop {
                 match self.call.poll() {
                     Output::Wait(_) | Output::Done(_) => break,
@@ -424,8 +447,9 @@ impl<'p> Life<'p> {
         self.alive = false;
         self.connection = None;
         self.ears.sessions.clear();
-        self.sign = self.sign.max(self.now - Span::from_ms(self.dice.i64(0..5_000)));
-        self.died = self.sign.min(self.now);
+        let now = self.clock();
+        self.sign = self.sign.max(now - Span::from_ms(self.dice.i64(0..5_000)));
+        self.died = self.sign.min(now);
         let mut gone: Vec<u64> =
             self.waiting.iter().filter(|(_, w)| w.is_the_workers()).map(|(number, _)| *number).collect();
         gone.sort_unstable();
@@ -445,15 +469,16 @@ impl<'p> Life<'p> {
             Ok(checkpoint) => checkpoint,
             Err(error) => panic!("a checkpoint cannot be read: {error}"),
         });
-        let listening = if self.plan.listens { self.died } else { self.now };
+        let now = self.clock();
+        let listening = if self.plan.listens { self.died } else { now };
         let absence = Absence { died: self.died, listening };
         let seed = self.plan.seed ^ self.tally.lives;
         self.tell(|| format!("another worker takes the call on: {absence:?}"));
         self.call = Call::resume(self.plan.config.clone(), seed, checkpoint, absence);
         self.alive = true;
-        self.oracle.returned(self.now, absence, &self.log, self.plan.config.on_doubt);
+        self.oracle.returned(now, absence, &self.log, self.plan.config.on_doubt);
         for (arrival, source, event) in self.log.clone() {
-            self.call.handle(self.now, Input::PastGate(arrival, source, event));
+            self.call.handle(now, Input::PastGate(arrival, source, event));
         }
         self.handle(Input::Tick);
         for input in std::mem::take(&mut self.missed) {

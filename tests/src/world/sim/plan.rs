@@ -93,6 +93,8 @@ pub(super) struct Plan {
     pub resolve_ms: i64,
     pub ears: ears::Manner,
     pub shop: shop::Manner,
+    /// From when on the machine's wall clock is off by how much, milliseconds, by time.
+    pub clock: Vec<(i64, i64)>,
     /// Deaths of workers.
     pub deaths: Vec<Death>,
     /// Another worker takes the events while none holds the call.
