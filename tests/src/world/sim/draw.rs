@@ -90,6 +90,7 @@ pub(super) fn draw(seed: u64) -> Plan {
         }
         clock.sort_unstable();
     }
+    let once = config.ambiguous == Ambiguous::Drop;
     Plan {
         seed,
         clock,
@@ -107,7 +108,7 @@ pub(super) fn draw(seed: u64) -> Plan {
         links: links(&mut dice),
         blows: blows(&mut dice, minutes, faults_end_ms),
         full: windows(&mut dice, minutes / 20.0, end_ms, 40_000),
-        shop: shop_manner(&mut dice, &telephone, minutes, end_ms),
+        shop: shop_manner(&mut dice, &telephone, minutes, end_ms, once),
 
         notices,
         segments,
@@ -448,6 +449,7 @@ fn shop_manner(
     telephone: &[(i64, engine::call::TelephonyEvent)],
     minutes: f64,
     end_ms: i64,
+    once: bool,
 ) -> shop::Manner {
     let events: Vec<_> = telephone.iter().map(|(ms, e)| (at(*ms), e.clone())).collect();
     let kinds = [Trouble::Outage, Trouble::Limit, Trouble::Server, Trouble::NoConversation];
@@ -463,6 +465,8 @@ fn shop_manner(
     }
     shop::Manner {
         deduplicates: dice.bool(),
+        // Where nothing may stand there twice, an answer is taken at its word.
+        fails_behind: !once,
         says_paused: one_in(dice, 3),
         windows,
         trouble: *dice.choice([0.0, 0.03, 0.1, 0.4].iter()).unwrap_or(&0.0),

@@ -90,6 +90,8 @@ pub(super) struct Life<'p> {
     count: u64,
     deadline: Time,
     clock: Slew,
+    /// Where the audio ends that this worker was given.
+    read: Time,
     pub summary: Option<Summary>,
     dice: fastrand::Rng,
     noise: Bytes,
@@ -123,6 +125,7 @@ impl<'p> Life<'p> {
             waiting: HashMap::new(),
             count: 0,
             deadline: Time::MIN,
+            read: Time::MIN,
             clock: Slew::new(Span::ZERO, at(plan.begin_ms)),
             summary: None,
             dice: fastrand::Rng::with_seed(seed ^ 0x3333),
@@ -269,7 +272,8 @@ impl<'p> Life<'p> {
                     self.tally.strike("gate: event while no worker lives, lost");
                     return;
                 }
-                let now = self.clock();
+                // A machine's clock may be behind the clock of the media; what has been read is not still to come.
+                let now = self.clock().max(self.read);
                 self.log.push((now, source, event.clone()));
                 self.sign = now;
                 if !self.alive {
@@ -281,7 +285,7 @@ impl<'p> Life<'p> {
                 self.handle(Input::Gate(source, event));
             }
             Later::Answer(id, outcome) => {
-                let now = self.clock();
+                let now = self.clock().max(self.read);
                 self.oracle.answered(now, &id, &outcome);
                 match &outcome {
                     Outcome::Accepted => self.tally.accepted += 1,
@@ -323,7 +327,7 @@ impl<'p> Life<'p> {
             self.oracle.known.taken += 1;
             self.oracle.known.other_calls += 1;
         } else {
-            let now = self.clock();
+            let now = self.clock().max(self.read);
             self.oracle.gate(arrival, now, source, event);
         }
     }
@@ -445,6 +449,7 @@ impl<'p> Life<'p> {
         }
         self.tell(|| format!("the worker is gone: {death:?}"));
         self.alive = false;
+        self.read = Time::MIN;
         self.connection = None;
         self.ears.sessions.clear();
         let now = self.clock();
@@ -754,6 +759,12 @@ impl<'p> Life<'p> {
             most => self.dice.usize(1..=most),
         };
         let piece = connection.rest.split_to(length.min(connection.rest.len()));
+        let fragments = &self.plan.kinesis.streams[connection.stream].fragments;
+        if let (true, Some(last)) = (connection.rest.is_empty(), connection.next.checked_sub(1))
+            && !self.plan.kinesis.legs[fragments[last].leg].foreign
+        {
+            self.read = self.read.max(at(fragments[last].end_ms()));
+        }
         connection.ready = self.now + Span::from_us(self.dice.i64(0..3_000));
         // What still comes over a connection that was given up is not read.
         if !connection.given_up {

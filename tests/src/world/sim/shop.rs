@@ -25,6 +25,8 @@ pub(super) enum Trouble {
 #[derive(Debug, Clone)]
 pub(super) struct Manner {
     pub deduplicates: bool,
+    /// An answer of 500 may come although the message was taken.
+    pub fails_behind: bool,
     /// It says so when transcription is paused; else it takes and throws away.
     pub says_paused: bool,
     /// Stretches of trouble.
@@ -112,7 +114,7 @@ impl Shop {
                     self.ambiguous += 1;
                     (timed_out, retry(RetryCause::Network))
                 }
-                5 => {
+                5 if self.manner.fails_behind => {
                     self.strike("salesforce: 500 after acceptance");
                     self.take(there, answered, post);
                     self.ambiguous += 1;
