@@ -17,7 +17,7 @@ use super::{ears, shop, telephone};
 use crate::world::{at, live};
 
 /// Counts the changes of what a seed means.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// First contact of the chain where the call is a later leg of it.
 pub(super) const FIRST_CONTACT_ID: &str = "aaaaaaaa-2222-4333-8444-555555555555";

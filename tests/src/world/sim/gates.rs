@@ -114,7 +114,7 @@ impl Known {
     }
 
     fn settle(&mut self) {
-        (self.closed, self.repeated, self.unmatched) = closings(&self.events);
+        (self.closed, self.repeated, self.unmatched) = closings(&self.events, &self.doubts);
         self.closed.extend(&self.doubts);
         self.closed.sort_unstable();
         merge(&mut self.closed);
@@ -131,14 +131,18 @@ impl Known {
     }
 }
 
-fn closings(events: &[Effective]) -> (Vec<(Time, Time)>, u64, u64) {
+fn closings(events: &[Effective], doubts: &[(Time, Time)]) -> (Vec<(Time, Time)>, u64, u64) {
     let mut telephone = Telephone::default();
-    let (mut closed, mut since) = (Vec::new(), None);
+    let (mut closed, mut since, mut before) = (Vec::new(), None, Time::MIN);
     let (mut repeated, mut unmatched) = (0, 0);
     for Effective { at, source, event } in events {
         let (again, nothing) = telephone.apply(*source, event);
         repeated += u64::from(again);
         unmatched += u64::from(nothing);
+        // An opening of what nobody closed, as the first news after nobody was there: the closing was lost then.
+        let lost = doubts.iter().rfind(|(from, to)| nothing && *from <= *at && before <= *to);
+        closed.extend(lost.map(|(from, _)| (*from, *at)));
+        before = *at;
         match (since, telephone.closed()) {
             (None, true) => since = Some(*at),
             (Some(from), false) => {
@@ -151,6 +155,7 @@ fn closings(events: &[Effective]) -> (Vec<(Time, Time)>, u64, u64) {
         }
     }
     closed.extend(since.map(|from| (from, Time::MAX)));
+    closed.sort_unstable();
     merge(&mut closed);
     (closed, repeated, unmatched)
 }
@@ -172,5 +177,5 @@ pub(super) fn truth(events: &[(Time, TelephonyEvent)], end: Time) -> Vec<(Time, 
         .iter()
         .map(|(at, event)| Effective { at: *at, source: GateSource::Toolkit, event: event.clone() })
         .collect();
-    closings(&events).0.into_iter().map(|(from, to)| (from, to.min(end))).filter(|(f, t)| f < t).collect()
+    closings(&events, &[]).0.into_iter().map(|(from, to)| (from, to.min(end))).filter(|(f, t)| f < t).collect()
 }
