@@ -216,7 +216,7 @@ pub struct RecogniserSummary {
 pub struct MessageSummary {
     /// Utterances, per party.
     pub utterances: PartyCounts,
-    /// Messages accepted.
+    /// Messages accepted, but for those that a pause may have swallowed and that could not be sent again.
     pub delivered: u64,
     /// Posts tried again.
     pub retries: u64,

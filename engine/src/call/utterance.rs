@@ -72,10 +72,6 @@ pub(super) struct SavedUtterance {
 }
 
 impl SavedUtterance {
-    pub(super) fn id(&self) -> &str {
-        &self.message.message_id
-    }
-
     pub(super) fn participant(&self) -> &str {
         &self.message.participant_id
     }

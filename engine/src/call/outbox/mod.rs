@@ -114,6 +114,18 @@ impl Entry {
     fn id(&self) -> &str {
         &self.utterance.message.message_id
     }
+
+    /// It will not be posted any more. What was acknowledged, and perhaps thrown away, does not count as delivered.
+    fn is_refused(&self, summary: &mut MessageSummary, reason: String) {
+        summary.delivered = summary.delivered.saturating_sub(u64::from(self.again));
+        summary.refused.insert(self.id().to_owned(), reason);
+    }
+
+    /// There is no more time to post it.
+    fn is_undelivered(&self, summary: &mut MessageSummary) {
+        summary.delivered = summary.delivered.saturating_sub(u64::from(self.again));
+        summary.undelivered.push(self.id().to_owned());
+    }
 }
 
 #[derive(Debug)]
@@ -327,10 +339,8 @@ impl Outbox {
                 }
             }
             Outcome::Refused(reason) => {
-                let entry = queue.pop_front();
-                // One that was taken before counts as delivered.
-                if entry.is_some_and(|e| !e.again) {
-                    self.summary.refused.insert(id.to_owned(), reason);
+                if let Some(entry) = queue.pop_front() {
+                    entry.is_refused(&mut self.summary, reason);
                 }
             }
             Outcome::Paused => {
@@ -339,18 +349,15 @@ impl Outbox {
                 entry.paused = true;
                 entry.announced = Announced::No;
                 entry.state = State::Ready(now + LAST_RETRY);
-                if last {
-                    if !entry.again {
-                        self.summary.undelivered.push(id.to_owned());
-                    }
-                    queue.pop_front();
+                if last && let Some(entry) = queue.pop_front() {
+                    entry.is_undelivered(&mut self.summary);
                 }
             }
             Outcome::Retry { cause } => {
                 *self.summary.not_taken.entry(cause).or_default() += 1;
                 if self.once && cause == RetryCause::Network {
-                    if queue.pop_front().is_some_and(|e| !e.again) {
-                        self.summary.refused.insert(id.to_owned(), NOT_AGAIN.to_owned());
+                    if let Some(entry) = queue.pop_front() {
+                        entry.is_refused(&mut self.summary, NOT_AGAIN.to_owned());
                     }
                     return true;
                 }
@@ -382,11 +389,8 @@ impl Outbox {
         let left = std::mem::take(&mut self.queues);
         let mut limited = false;
         for entry in left.into_values().flatten() {
-            if entry.again {
-                continue;
-            }
             limited |= entry.rate_limited;
-            self.summary.undelivered.push(entry.id().to_owned());
+            entry.is_undelivered(&mut self.summary);
         }
         limited
     }

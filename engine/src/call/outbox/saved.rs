@@ -1,7 +1,5 @@
 //! The outbox in a checkpoint: what was not acknowledged, and what may have been thrown away all the same.
 
-use std::collections::VecDeque;
-
 use serde::{Deserialize, Serialize};
 
 use crate::time::Time;
@@ -60,21 +58,18 @@ impl Outbox {
         self.summary = summary;
         for entry in saved.waiting {
             let may_be_there = entry.ambiguous || entry.announced || !self.once;
-            let id = entry.utterance.id();
-            if self.once && may_be_there {
-                if !entry.again {
-                    self.summary.refused.insert(id.to_owned(), NOT_AGAIN.to_owned());
-                }
-                continue;
-            }
             let participant = entry.utterance.participant().to_owned();
-            let queue: &mut VecDeque<Entry> = self.queues.entry(participant).or_default();
-            queue.push_back(Entry {
+            let entry = Entry {
                 attempts: entry.attempts,
                 again: entry.again,
                 ambiguous: may_be_there,
                 ..Entry::new(entry.utterance.into(), State::Ready(Time::MIN))
-            });
+            };
+            if self.once && may_be_there {
+                entry.is_refused(&mut self.summary, NOT_AGAIN.to_owned());
+                continue;
+            }
+            self.queues.entry(participant).or_default().push_back(entry);
         }
         self.acknowledged = saved.acknowledged.into_iter().map(|(at, u)| (at, u.into())).collect();
     }
