@@ -188,7 +188,7 @@ impl Outbox {
 
     /// Whatever Salesforce held back for a pause is tried at once: the gate is open, or the call is over.
     pub(super) fn release_paused(&mut self, now: Time) {
-        for entry in self.queues.values_mut().flatten().filter(|e| e.paused) {
+        for entry in self.queues.values_mut().flatten().filter(|e| e.paused && e.state != State::InFlight) {
             entry.state = State::Ready(now);
         }
     }

@@ -166,8 +166,10 @@ fn messages(life: &mut Life<'_>, summary: &Summary) {
         let (resent, ambiguous) = (messages.resent, messages.ambiguous);
         wrong.push(("P3", format!("{doubles} doubles, {resent} sent again and {ambiguous} that may have been there")));
     }
-    let delivered = oracle.sent.values().filter(|s| s.accepted > 0).count() as u64;
-    let resent = tally.accepted - delivered;
+    // What was taken, may have been thrown away and is not sent again is listed instead.
+    let taken = oracle.sent.iter().filter(|(id, s)| s.accepted > 0 && !messages.refused.contains_key(*id));
+    let delivered = taken.count() as u64;
+    let resent = tally.accepted - oracle.sent.values().filter(|s| s.accepted > 0).count() as u64;
     for (what, said, true_) in [
         ("messages delivered", messages.delivered, delivered),
         ("messages sent again", messages.resent, resent),
