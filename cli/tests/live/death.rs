@@ -84,6 +84,26 @@ async fn of_two_processes_for_one_call_one_works_and_the_other_takes_over_when_t
 }
 
 #[tokio::test]
+async fn a_process_that_slept_past_its_lease_posts_nothing_and_waits() {
+    let lab = Lab::new().await;
+    let call = lab.begin(&talk());
+    let mut first = start(&lab, &call).await;
+    delivered(&lab, &call, 1).await;
+    let mut second = start(&lab, &call).await;
+    second.says("another process has the call").await;
+    first.signal("STOP").await;
+    second.says("the call goes on where another worker left it").await;
+    delivered(&lab, &call, 3).await;
+    first.signal("CONT").await;
+    first.says("this one waits in case it dies").await;
+    let ended = second.ended().await.with(0);
+    assert!(ended.stderr.contains("resumed    1 time"), "{}", ended.stderr);
+    let woken = first.ended().await.with(0);
+    assert!(woken.stderr.contains("is over already"), "{}", woken.stderr);
+    lab.judge(&call.key, &call.truth);
+}
+
+#[tokio::test]
 async fn sigterm_hands_a_call_over_and_no_word_is_cut_or_lost() {
     let lab = Lab::new().await;
     let call = lab.begin(&talk());

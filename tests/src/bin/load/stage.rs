@@ -73,7 +73,8 @@ impl Stage {
         let (ca, key, file) = (folder.join("ca.pem"), folder.join("key.pem"), folder.join("kvscribe.toml"));
         fs::write(&ca, trusted.into_iter().flatten().collect::<String>())?;
         fs::write(&key, &self.keys.private_pem)?;
-        let (ca, key) = (ca.display(), key.display());
+        let store = folder.join("store");
+        let (ca, key, store) = (ca.display(), key.display(), store.display());
         let (kinesis, transcribe, aws) = (self.kinesis.url(), self.transcribe.url(), self.aws.url());
         let salesforce = self.salesforce.base();
         let rules = TokenRules::new("");
@@ -86,6 +87,7 @@ impl Stage {
              [salesforce]\nendpoint_base = '{salesforce}'\norg_id = '{issuer}'\ncall_center = '{subject}'\n\
              private_key_file = '{key}'\n\
              [worker]\nbind = '{bind}'\nmax_calls = {calls}\n\
+             [store]\ndirectory = '{store}'\n\
              [log]\nlevel = 'warn'\nformat = 'text'\n",
             sessions = 2 * calls,
         );
