@@ -3,13 +3,19 @@
 //! The tone recogniser decodes the audio that really reached it, so a test knows exactly what left the call,
 //! when, and on which channel.
 
+#[cfg(feature = "emulators")]
 pub mod emulators;
+#[cfg(feature = "emulators")]
 pub mod live;
 pub mod tools;
 pub mod world;
 
+#[cfg(feature = "emulators")]
 mod played;
+#[cfg(feature = "lab")]
+pub mod product;
 mod recogniser;
 
+#[cfg(feature = "emulators")]
 pub use played::{Bytewise, Played, play, play_media};
 pub use recogniser::{ToneOptions, ToneRecogniser};

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use engine::call::{
     Absence, Ambiguous, Call, Checkpoint, Config, EventKind, GateSource, Input, MediaFrom, OnDoubt, Outcome,
@@ -26,7 +27,7 @@ struct Outside {
     events: Vec<(Time, TelephonyEvent)>,
     /// Messages in the order in which Salesforce took them, and when.
     shop: Vec<(Time, Post)>,
-    /// Sound that left, as (time of the sample, when it left).
+    /// Where sound that left began and ended, chunk by chunk, as (time of the sample, when it left).
     sound: Vec<(Time, Time)>,
     /// Where each worker began to read.
     began: Vec<MediaFrom>,
@@ -38,8 +39,10 @@ enum End {
 }
 
 impl Outside {
-    fn new(script: &Script, seconds: usize) -> Self {
-        let fragments = stored(&Shape::default(), script, seconds * 1000);
+    fn new() -> Self {
+        static FRAGMENTS: LazyLock<Vec<Stored>> =
+            LazyLock::new(|| stored(&Shape::default(), &conversation(), 13_000));
+        let fragments = FRAGMENTS.clone();
         let (checkpoint, now) = (None, at(0));
         let (events, shop, sound, began) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self { now, fragments, checkpoint, events, shop, sound, began }
@@ -96,11 +99,13 @@ impl Outside {
                     call.handle(self.now, Input::RecogniserReady { session: spec.id, capabilities });
                 }
                 Output::Audio(chunk) => {
-                    for (n, frame) in (0..).zip(chunk.pcm.chunks_exact(4)) {
-                        if frame.iter().any(|b| *b != 0) {
-                            let sample = chunk.start + Span::from_samples(n, chunk.rate_hz);
-                            self.sound.push((sample, self.now));
-                        }
+                    let loud = |frame: &[u8]| frame.iter().any(|b| *b != 0);
+                    let mut frames = chunk.pcm.chunks_exact(4);
+                    let first = frames.position(loud);
+                    let last = chunk.pcm.chunks_exact(4).rposition(loud);
+                    for n in first.into_iter().chain(last) {
+                        let sample = chunk.start + Span::from_samples(n as i64, chunk.rate_hz);
+                        self.sound.push((sample, self.now));
                     }
                     ears.audio(chunk).unwrap();
                 }
@@ -233,10 +238,10 @@ fn die_everywhere(
 #[test]
 fn a_death_at_any_moment_loses_and_doubles_nothing() {
     let config = stores();
-    let outside = || Outside::new(&conversation(), 13);
+    let outside = Outside::new;
     let expected = undisturbed(&config, outside).0.shown();
     assert_eq!(expected.len(), 7);
-    die_everywhere(&config, outside, 1, |world, summary| {
+    die_everywhere(&config, outside, 2, |world, summary| {
         assert_eq!(world.shown(), expected);
         let doubles = world.shop.len() - expected.len();
         assert!(doubles as u64 <= summary.messages.ambiguous, "{doubles} doubles, {:?}", summary.messages);
@@ -247,12 +252,13 @@ fn a_death_at_any_moment_loses_and_doubles_nothing() {
 #[test]
 fn whoever_goes_on_reads_again_from_the_fragment_that_holds_the_mark() {
     let config = stores();
-    let mut world = Outside::new(&conversation(), 13);
-    let death = output_at(&config, || Outside::new(&conversation(), 13), 9_000);
+    let mut world = Outside::new();
+    let death = output_at(&config, Outside::new, 9_000);
     world.life(Call::new(config.clone(), 3), Some((death, true)));
+    let earlier = world.began.len();
     let call = world.resume(&config, Span::from_s(4), false);
     world.life(call, None);
-    let MediaFrom::AfterFragment(number) = world.began.last().unwrap() else { panic!("{:?}", world.began) };
+    let MediaFrom::AfterFragment(number) = &world.began[earlier] else { panic!("{:?}", world.began) };
     let index = world.fragments.iter().position(|f| f.number == *number).unwrap();
     assert!((3..9).contains(&index), "behind fragment {index} of {}", world.fragments.len());
 }
@@ -261,9 +267,9 @@ fn whoever_goes_on_reads_again_from_the_fragment_that_holds_the_mark() {
 fn where_nothing_may_stand_twice_what_may_have_been_taken_is_listed_instead() {
     let mut config = stores();
     config.ambiguous = Ambiguous::Drop;
-    let outside = || Outside::new(&conversation(), 13);
+    let outside = Outside::new;
     let expected = undisturbed(&config, outside).0.shown();
-    die_everywhere(&config, outside, 3, |world, summary| {
+    die_everywhere(&config, outside, 7, |world, summary| {
         assert!(world.shop.len() <= expected.len(), "one stands there twice");
         let refused = &summary.messages.refused;
         assert!(refused.len() <= 2, "at most one for each participant was in doubt: {refused:?}");
@@ -275,7 +281,7 @@ fn where_nothing_may_stand_twice_what_may_have_been_taken_is_listed_instead() {
 
 /// Speech in a pause, of which one worker hears and another does not.
 fn paused_call() -> Outside {
-    let mut outside = Outside::new(&conversation(), 13);
+    let mut outside = Outside::new();
     outside.event(500, EventKind::CallConnected);
     outside.event(4_000, EventKind::PauseRecording);
     outside.event(6_500, EventKind::ResumeRecording);
@@ -288,7 +294,7 @@ fn a_pause_stays_silent_whoever_hears_of_it() {
     config.on_doubt = OnDoubt::Open;
     let expected = undisturbed(&config, paused_call).0.shown();
     assert_eq!(expected.len(), 5, "{expected:?}");
-    die_everywhere(&config, paused_call, 2, |world, summary| {
+    die_everywhere(&config, paused_call, 5, |world, summary| {
         assert_eq!(world.shown(), expected);
         let inside = |t: Time| t >= at(4_000) && t < at(6_500);
         let late = |(sample, left): &&(Time, Time)| inside(*sample) && *left > at(4_000);
@@ -316,7 +322,7 @@ fn time_in_which_nobody_could_hear_of_a_pause_is_silent_on_a_call_that_has_event
 
     let (starts, summary) = life(paused_call, true);
     assert_eq!((starts.len(), summary.gate.doubtful_ms), (5, 0), "somebody was there all the time");
-    let (starts, summary) = life(|| Outside::new(&conversation(), 13), false);
+    let (starts, summary) = life(Outside::new, false);
     assert_eq!((starts.len(), summary.gate.doubtful_ms), (7, 0), "nobody sends events of this call");
 }
 
@@ -325,7 +331,7 @@ fn an_event_that_came_while_nobody_held_the_call_closes_what_is_read_again() {
     let mut config = stores();
     config.on_doubt = OnDoubt::Open;
     // Whenever it dies before the pause, the pause is known before its audio is read.
-    die_everywhere(&config, paused_call, 5, |world, _| {
+    die_everywhere(&config, paused_call, 9, |world, _| {
         let words: Vec<_> = world.shown().into_iter().map(|(_, from, text)| (from, text)).collect();
         assert!(!words.iter().any(|(from, _)| (4_000..6_500).contains(from)), "{words:?}");
     });
@@ -334,7 +340,7 @@ fn an_event_that_came_while_nobody_held_the_call_closes_what_is_read_again() {
 #[test]
 fn a_second_death_during_the_return_does_no_more_harm_than_the_first() {
     let config = stores();
-    let outside = || Outside::new(&conversation(), 13);
+    let outside = Outside::new;
     let (one, outputs) = undisturbed(&config, outside);
     let expected = one.shown();
     for first in (0..outputs).step_by(17) {

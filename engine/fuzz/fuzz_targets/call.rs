@@ -1,7 +1,8 @@
 //! Any input of a call in any order: fragments of several contacts, garbage, ends of connections, gate events,
 //! results for sessions that are and are not, answers that come twice, clocks that leap. The call must not
 //! panic, must come to rest after each input, must stay within its bounds, and must keep what it promises of
-//! messages: one in flight per participant, one text under one id.
+//! messages: one in flight per participant, one text under one id. Its process may die at any moment: another
+//! goes on from the last checkpoint that was stored, and the same holds.
 //!
 //! In `engine`, on a stable toolchain: `RUSTC_BOOTSTRAP=1 cargo fuzz run call -- -max_total_time=30`
 #![no_main]
@@ -12,8 +13,9 @@ use std::sync::LazyLock;
 use arbitrary::Arbitrary;
 use bytes::Bytes;
 use engine::call::{
-    Call, Config, ContactChoice, ContactFacts, EventKind, GateSource, Input, LiveConfig, MediaAction,
-    MediaCause, MediaEnd, MediaError, MediaSegment, Outcome, Output, RetryCause, TelephonyEvent,
+    Absence, Ambiguous, Call, Checkpoint, Config, ContactChoice, ContactFacts, EventKind, GateSource, Input,
+    LiveConfig, MediaAction, MediaCause, MediaEnd, MediaError, MediaSegment, OnDoubt, Outcome, Output,
+    RetryCause, TelephonyEvent,
 };
 use engine::recogniser::{
     Action, Capabilities, Party, RecogniserCause, RecogniserError, RecogniserEvent, Segment, Word, WordTimes,
@@ -28,6 +30,8 @@ struct Life {
     live: bool,
     resolve: bool,
     stores: bool,
+    once: bool,
+    trusting: bool,
     rotate_s: u8,
     steps: Vec<Step>,
 }
@@ -40,11 +44,31 @@ enum Step {
     Bytes(Vec<u8>),
     End(u8),
     Facts(u8, u8),
-    Gate { kind: u8, at: Option<i16>, who: u8, call: u8, source: u8 },
-    PastGate { kind: u8, before: u16 },
+    Gate {
+        kind: u8,
+        at: Option<i16>,
+        who: u8,
+        call: u8,
+        source: u8,
+    },
+    PastGate {
+        kind: u8,
+        before: u16,
+    },
     Ready(u8),
-    Segment { session: u8, agent: bool, last: bool, start: u16, length: u8, words: u8 },
-    Progress { session: u8, agent: bool, until: u16 },
+    Segment {
+        session: u8,
+        agent: bool,
+        last: bool,
+        start: u16,
+        length: u8,
+        words: u8,
+    },
+    Progress {
+        session: u8,
+        agent: bool,
+        until: u16,
+    },
     Ended(u8),
     Lost(u8, u8),
     Answer(u8, u8),
@@ -56,6 +80,8 @@ enum Step {
     Stop,
     GiveUp,
     LeaseLost,
+    /// The process dies; another goes on after so many milliseconds, and was there to take events or not.
+    Die(u16, bool),
 }
 
 /// Fragments of the call and of others, in order of time; the last ones say that streaming stopped, report
@@ -66,7 +92,8 @@ static FRAGMENTS: LazyLock<Vec<Bytes>> = LazyLock::new(|| {
         ..Shape::default()
     };
     let far = Shape { start_ms: START_EPOCH_MS + 3_600_000, first_serial: 5000, ..Shape::default() };
-    let leg = Shape { contact_id: "leg".into(), segment_uuid: [9; 16], first_serial: 700, ..Shape::default() };
+    let leg =
+        Shape { contact_id: "leg".into(), segment_uuid: [9; 16], first_serial: 700, ..Shape::default() };
     let shapes = [
         (Shape::default(), 6000),
         (Shape::foreign(), 1000),
@@ -104,6 +131,11 @@ struct Witness {
     texts: BTreeMap<String, String>,
     asked: Vec<String>,
     done: bool,
+    /// Checkpoints asked for lately, and the last one stored.
+    asked_to_store: Vec<(u64, Vec<u8>)>,
+    stored: Option<Vec<u8>>,
+    /// Gate events so far: the log of the store.
+    log: Vec<(Time, GateSource, TelephonyEvent)>,
 }
 
 impl Witness {
@@ -136,6 +168,15 @@ impl Witness {
                     }
                 }
                 Output::Resolve(id) => self.asked.push(id),
+                Output::Store(checkpoint) => {
+                    let json = checkpoint.to_json();
+                    let read = Checkpoint::from_json(&json).expect("it can be read again");
+                    assert!(read.to_json() == json, "it is the same when read again");
+                    if self.asked_to_store.len() >= 32 {
+                        self.asked_to_store.remove(0);
+                    }
+                    self.asked_to_store.push((checkpoint.sequence, json));
+                }
                 Output::OpenMedia(_) => assert!(live || !self.done),
                 _ => {}
             }
@@ -143,9 +184,34 @@ impl Witness {
     }
 }
 
+impl Witness {
+    fn stored(&mut self, sequence: u64) {
+        if let Some((_, json)) = self.asked_to_store.iter().rev().find(|(n, _)| *n <= sequence) {
+            self.stored = Some(json.clone());
+        }
+    }
+
+    /// Another process goes on; what was asked of the one before is forgotten, what was said is not.
+    fn resume(&mut self, config: Config, died: Time, now: Time, listened: bool) -> Call {
+        (self.sessions, self.ready, self.flying) = Default::default();
+        self.asked_to_store.clear();
+        let checkpoint =
+            self.stored.as_deref().map(|json| Checkpoint::from_json(json).expect("stored whole"));
+        let absence = Absence { died, listening: if listened { died } else { now } };
+        let mut call = Call::resume(config, 2, checkpoint, absence);
+        for (at, source, event) in &self.log {
+            call.handle(now, Input::PastGate(*at, *source, event.clone()));
+        }
+        call.handle(now, Input::Tick);
+        call
+    }
+}
+
 fn config(life: &Life) -> Config {
     let mut config = Config::new(ContactChoice::Id(CONTACT_ID.into()), "fallback");
     config.store = life.stores;
+    config.ambiguous = if life.once { Ambiguous::Drop } else { Ambiguous::Retry };
+    config.on_doubt = if life.trusting { OnDoubt::Open } else { OnDoubt::Closed };
     if life.live {
         let start = Some(Time::from_ms(START_EPOCH_MS));
         let mut live = LiveConfig::new(MediaSegment::new("arn", start, Some("1".into())));
@@ -196,7 +262,9 @@ fn input(step: Step, now: Time, call: &Call, witness: &mut Witness) -> Option<In
             }
             event.call_id = (call % 5 > 0).then(|| id(call));
             let sources = [GateSource::Toolkit, GateSource::AgentEvents, GateSource::CloudTrail];
-            Input::Gate(sources[usize::from(source) % 3], event)
+            let source = sources[usize::from(source) % 3];
+            witness.log.push((now, source, event.clone()));
+            Input::Gate(source, event)
         }
         Step::PastGate { kind, before } => {
             let at = now - Span::from_ms(i64::from(before));
@@ -249,13 +317,19 @@ fn input(step: Step, now: Time, call: &Call, witness: &mut Witness) -> Option<In
             };
             Input::Posted { id, outcome }
         }
-        Step::Stored(n) => Input::Stored(u64::from(n)),
-        Step::Announce(n) => Input::Segment(MediaSegment::new(["arn", "two"][usize::from(n % 2)], Some(now), None)),
+        Step::Stored(n) => {
+            witness.stored(u64::from(n));
+            Input::Stored(u64::from(n))
+        }
+        Step::Announce(n) => {
+            Input::Segment(MediaSegment::new(["arn", "two"][usize::from(n % 2)], Some(now), None))
+        }
         Step::ContactEnded(n) => Input::ContactEnded(id(n)),
         Step::Later(_) | Step::Earlier(_) => Input::Tick,
         Step::Stop => Input::Stop,
         Step::GiveUp => Input::GiveUp,
         Step::LeaseLost => Input::LeaseLost,
+        Step::Die(..) => return None,
     })
 }
 
@@ -279,7 +353,8 @@ fn kind_of(n: u8) -> EventKind {
 
 fuzz_target!(|life: Life| {
     let live = life.live;
-    let mut call = Call::new(config(&life), 1);
+    let (config, stores) = (config(&life), life.stores);
+    let mut call = Call::new(config.clone(), 1);
     let mut witness = Witness::default();
     let mut now = Time::from_ms(START_EPOCH_MS);
     call.handle(now, Input::Tick);
@@ -288,6 +363,14 @@ fuzz_target!(|life: Life| {
         match &step {
             Step::Later(ms) => now = now + Span::from_ms(i64::from(*ms) * 4),
             Step::Earlier(ms) => now = now - Span::from_ms(i64::from(*ms)),
+            // Without a store nothing is known of what was posted, and without a connection it cannot go on.
+            Step::Die(ms, listened) if live && stores && !witness.done => {
+                let died = now;
+                now = now + Span::from_ms(i64::from(*ms));
+                call = witness.resume(config.clone(), died, now, *listened);
+                witness.settle(&mut call, live);
+                continue;
+            }
             _ => {}
         }
         let Some(input) = input(step, now, &call, &mut witness) else { continue };

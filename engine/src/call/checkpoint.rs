@@ -32,8 +32,6 @@ pub struct Checkpoint {
     pub sequence: u64,
     /// Up to here the speech of (customer, agent) is final, and in here or acknowledged.
     pub marks: [Option<Time>; 2],
-    /// Speech of (customer, agent) behind its mark that is final all the same.
-    pub(super) beyond: [Vec<Interval>; 2],
     pub(super) link: Option<SavedLink>,
     pub(super) contacts: SavedContacts,
     pub(super) ended_contacts: BTreeSet<String>,

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::recogniser::AudioChunk;
-use crate::time::{Span, Time};
+use crate::time::Span;
 
 use super::intervals::Interval;
 use super::known::Around;
@@ -48,7 +48,7 @@ impl Call {
         let Some(known) = self.known_within(window) else { return Emitted::Nothing };
         let closed = self.gate.closed_within(window);
         let shut = closed.iter().any(|c| c.contains(window));
-        let all_known = self.config.channels.parties().iter().all(|p| known[p.channel()].contains(&window));
+        let all_known = self.config.channels.parties().iter().all(|p| known[p.channel()] == Some(window));
         let ear = self.ear(rate_hz, !shut && !all_known);
         match ear {
             Ear::Opening => return Emitted::Done,
@@ -90,19 +90,21 @@ impl Call {
     }
 
     /// What of `window` is final already; `None` while that cannot be said exactly.
-    fn known_within(&mut self, window: Interval) -> Option<[Vec<Interval>; 2]> {
+    fn known_within(&mut self, window: Interval) -> Option<[Option<Interval>; 2]> {
         let timeline = self.timeline.as_ref()?;
         let flush = !self.then.is_empty() || self.is_draining();
-        let until = if flush { Time::MAX } else { timeline.time(timeline.horizon()) };
+        let until = if flush { timeline.end() } else { timeline.horizon() };
+        let known = Interval::new(timeline.time(timeline.emitted()), timeline.time(until));
         let samples = |party, from, to| timeline.peek(party, from, to);
-        self.known.within(window, &Around { rate_hz: timeline.rate_hz, until, samples: &samples })
+        let around = Around { rate_hz: timeline.rate_hz, known, more: !flush, samples: &samples };
+        self.known.within(window, &around)
     }
 
-    fn silence_known(&self, pcm: &mut [u8], window: Interval, rate_hz: u32, known: &[Vec<Interval>; 2]) {
+    fn silence_known(&self, pcm: &mut [u8], window: Interval, rate_hz: u32, known: &[Option<Interval>; 2]) {
         let parties = self.config.channels.parties();
         for (channel, party) in parties.iter().enumerate() {
-            for part in &known[party.channel()] {
-                silence(pcm, window.from, rate_hz, parties.len(), Some(channel), *part);
+            if let Some(part) = known[party.channel()] {
+                silence(pcm, window.from, rate_hz, parties.len(), Some(channel), part);
             }
         }
     }
@@ -142,7 +144,7 @@ impl Call {
         let parties = self.config.channels.parties();
         let channel = |party| (parties.iter().position(|p| *p == party).unwrap_or(0), parties.len());
         let samples = |party, from, to| self.replay.samples(channel(party), rate_hz, from, to);
-        let around = Around { rate_hz, until: Time::MAX, samples: &samples };
+        let around = Around { rate_hz, known: self.replay.span(), more: false, samples: &samples };
         let known = self.known_again.within(window, &around).unwrap_or_default();
         let mut pcm = kept.pcm.to_vec();
         self.silence_known(&mut pcm, window, rate_hz, &known);
@@ -182,6 +184,7 @@ impl Call {
             if is_loud(&pcm, index, parties.len()) {
                 session.loud_at_end = true;
                 session.unanswered[party.channel()].get_or_insert(window.from);
+                session.loud_until[party.channel()] = Some(window.to);
             }
         }
         let chunk = AudioChunk::new(session.map.id, position, window.from, rate_hz, channels, pcm);

@@ -1,8 +1,8 @@
 //! Speech that is final and is heard a second time: silent for the recogniser, so that no word comes twice.
 //!
 //! That happens when a session fails and its audio is sent again, and when another process goes on with the
-//! call and reads the stream again from a little before the marks. Each edge is moved to where least is said,
-//! once the audio around it is known.
+//! call and reads the stream again from a little before the marks. Each party is silent up to its own mark,
+//! moved to where least is said once the audio around it is known.
 
 use crate::recogniser::Party;
 use crate::time::{Span, Time};
@@ -10,84 +10,91 @@ use crate::time::{Span, Time};
 use super::intervals::Interval;
 use super::quiet;
 
-/// One end of a stretch of final speech.
+/// Up to where one party's speech is final.
 #[derive(Debug, Clone, Copy)]
-struct Edge {
+struct Mark {
+    party: Party,
     said: Time,
     /// Where to cut, once that is known.
     cut: Option<Time>,
 }
 
-/// A stretch of one party's final speech.
-#[derive(Debug, Clone, Copy)]
-struct Stretch {
-    party: Party,
-    from: Edge,
-    to: Edge,
-}
-
 /// The final speech among audio that is heard again.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    stretches: Vec<Stretch>,
+    marks: Vec<Mark>,
     error_ms: u32,
 }
 
 /// The audio in which to look for quiet.
 pub(super) struct Around<'a> {
     pub(super) rate_hz: u32,
-    /// Up to here audio is known; `Time::MAX` where no more will come.
-    pub(super) until: Time,
+    /// The audio that is known.
+    pub(super) known: Interval,
+    /// More of it will come, and is waited for.
+    pub(super) more: bool,
     /// Samples of a party from one time to another, silence where there is nothing.
     pub(super) samples: &'a dyn Fn(Party, Time, Time) -> Vec<i16>,
 }
 
 impl Known {
-    /// All before `marks` is final, and of `beyond` too, said by a recogniser wrong by up to `error_ms`.
-    pub(super) fn new(marks: [Option<Time>; 2], beyond: &[Vec<Interval>; 2], error_ms: u32) -> Self {
-        let mut stretches = Vec::new();
-        for party in Party::ALL {
-            let mark = marks[party.channel()].map(|mark| Interval::new(Time::MIN, mark));
-            for Interval { from, to } in mark.into_iter().chain(beyond[party.channel()].iter().copied()) {
-                let began = (from == Time::MIN).then_some(from);
-                let (from, to) = (Edge { said: from, cut: began }, Edge { said: to, cut: None });
-                stretches.push(Stretch { party, from, to });
-            }
-        }
-        Self { stretches, error_ms }
+    /// All before `marks`, by channel, was said to be final by a recogniser wrong by up to `error_ms`.
+    pub(super) fn new(marks: [Option<Time>; 2], error_ms: u32) -> Self {
+        let mark = |party: Party| Some(Mark { party, said: marks[party.channel()]?, cut: None });
+        Self { marks: Party::ALL.into_iter().filter_map(mark).collect(), error_ms }
     }
 
-    /// The final speech within `window`, by channel; `None` while the audio around one of its edges is missing.
-    /// Windows are asked for in order: what ends before one is forgotten.
-    pub(super) fn within(&mut self, window: Interval, around: &Around<'_>) -> Option<[Vec<Interval>; 2]> {
-        let mut parts: [Vec<Interval>; 2] = Default::default();
-        if self.stretches.is_empty() {
-            return Some(parts);
-        }
+    /// Up to where each party's speech in `window` is final, by channel; `None` while the audio around a mark is
+    /// missing. Windows are asked for in order: a mark before one is forgotten.
+    pub(super) fn within(&mut self, window: Interval, around: &Around<'_>) -> Option<[Option<Interval>; 2]> {
+        // The same window may be asked for again, while it has to wait.
+        self.marks.retain(|mark| mark.cut.is_none_or(|cut| cut > window.from));
         let needed = quiet::needed(self.error_ms);
-        for stretch in &mut self.stretches {
-            let party = stretch.party;
-            for edge in [&mut stretch.from, &mut stretch.to] {
-                if edge.cut.is_none() && window.to > edge.said - needed {
-                    if around.until < edge.said + needed {
-                        return None;
-                    }
-                    edge.cut = Some(cut(edge.said, needed, self.error_ms, party, around));
+        let mut parts = [None; 2];
+        for mark in &mut self.marks {
+            if mark.cut.is_none() && window.to > mark.said - needed {
+                if around.more && around.known.to < mark.said + needed {
+                    return None;
                 }
+                mark.cut = Some(cut(mark, needed, self.error_ms, around));
             }
-            let to = stretch.to.cut.unwrap_or(stretch.to.said);
-            let part = stretch.from.cut.and_then(|from| Interval::new(from, to).intersection(window));
-            parts[party.channel()].extend(part);
+            let until = mark.cut.unwrap_or(mark.said);
+            parts[mark.party.channel()] = Interval::new(Time::MIN, until).intersection(window);
         }
-        self.stretches.retain(|s| s.to.cut.is_none_or(|cut| cut > window.to));
         Some(parts)
     }
 }
 
-fn cut(said: Time, needed: Span, error_ms: u32, party: Party, around: &Around<'_>) -> Time {
-    let start = said - needed;
-    let samples = (around.samples)(party, start, said + needed);
-    let mark = usize::try_from(needed.samples(around.rate_hz)).unwrap_or(0);
-    let at = quiet::quietest(&samples, mark, around.rate_hz, error_ms);
-    start + Span::from_samples(i64::try_from(at).unwrap_or(0), around.rate_hz)
+fn cut(mark: &Mark, needed: Span, error_ms: u32, around: &Around<'_>) -> Time {
+    let window = Interval::new(mark.said - needed, mark.said + needed);
+    let Some(window) = window.intersection(around.known) else { return mark.said };
+    let samples = (around.samples)(mark.party, window.from, window.to);
+    let position = (mark.said - window.from).samples(around.rate_hz);
+    let at = quiet::quietest(&samples, position, around.rate_hz, error_ms);
+    window.from + Span::from_samples(at, around.rate_hz)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: i64) -> Time {
+        Time::from_ms(ms)
+    }
+
+    #[test]
+    fn a_window_that_has_to_wait_is_as_silent_when_it_is_asked_for_again() {
+        let mut known = Known::new([Some(at(1_050)), None], 20);
+        let loud = |_, from: Time, to: Time| vec![5000; ((to - from).ms() * 8) as usize];
+        let around =
+            |to| Around { rate_hz: 8000, known: Interval::new(at(0), at(to)), more: true, samples: &loud };
+        let window = Interval::new(at(1_000), at(1_100));
+        assert_eq!(known.within(window, &around(1_100)), None, "the audio behind the mark may be quieter");
+        for _ in 0..3 {
+            let parts = known.within(window, &around(2_000)).unwrap();
+            assert_eq!(parts, [Some(Interval::new(at(1_000), at(1_050))), None]);
+        }
+        let next = Interval::new(at(1_100), at(1_200));
+        assert_eq!(known.within(next, &around(2_000)), Some([None, None]));
+    }
 }

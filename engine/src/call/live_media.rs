@@ -81,7 +81,9 @@ impl Call {
 
     /// While nobody reads, nothing can be missed: back-pressure is no stall and no end.
     pub(super) fn excuse_back_pressure(&mut self) {
-        if self.phase == Phase::Running && !self.wants_media() {
+        // A full outbox behind a closed gate does not empty by waiting: such a call ends as idle.
+        let stuck = self.is_outbox_full() && self.gate_withholds();
+        if self.phase == Phase::Running && !self.wants_media() && !stuck {
             let now = self.now;
             if let Some(link) = self.link.as_mut().filter(|l| l.is_open()) {
                 link.held_back(now);

@@ -59,6 +59,7 @@ pub use summary::{
 pub use telephony::{EventKind, EventSyntaxError, TelephonyEvent};
 pub use utterance::{Utterance, UtteranceWord};
 
+use crate::recogniser::Segment;
 use crate::time::{Span, Time};
 
 use backoff::Backoff;
@@ -75,7 +76,7 @@ use pipeline::Then;
 use replay::Replay;
 use resume::Return;
 use sender::Presence;
-use sessions::{Final, Session};
+use sessions::Session;
 use timebase::TimeBase;
 use timeline::Timeline;
 use utterance::Ids;
@@ -173,8 +174,8 @@ pub struct Call {
     ids: Ids,
     /// Up to here the speech of a party is final, by channel.
     marks: [Option<Time>; 2],
-    /// Final speech that no mark may pass over yet.
-    finals: VecDeque<Final>,
+    /// Final results that wait for the last words of an earlier session.
+    held: VecDeque<Segment>,
     /// What is final already of audio that is read again after another process held the call.
     known: Known,
     /// What is final already of audio that is sent again to another session.
@@ -231,7 +232,7 @@ impl Call {
             closed_run: Span::ZERO,
             ids: Ids::default(),
             marks: [None; 2],
-            finals: VecDeque::new(),
+            held: VecDeque::new(),
             known: Known::default(),
             known_again: Known::default(),
             outbox: Outbox::new(&config, seed),
@@ -336,8 +337,15 @@ impl Call {
         self.phase == Phase::Running
             && !self.media_done
             && !self.filter.is_full()
-            && self.outbox.len() < self.config.max_outbox
+            && !self.is_outbox_full()
             && self.has_room()
+    }
+
+    /// Enough messages wait. Audio in which the gate is closed adds none: it is read on, or the call would never
+    /// hear of its end.
+    fn is_outbox_full(&self) -> bool {
+        let closed = |t: &Timeline| self.gate.is_closed(t.time(t.end()));
+        self.outbox.len() >= self.config.max_outbox && !self.timeline.as_ref().is_some_and(closed)
     }
 
     /// The call still takes media, and so a further segment of it.

@@ -81,6 +81,9 @@ impl Call {
             self.wake_at(Time::MIN);
             return false;
         }
+        if self.give_up_silent_sessions() {
+            return true;
+        }
         let draining = self.is_draining();
         match (self.emit_one(), draining) {
             (Emitted::Done, _) => true,

@@ -6,6 +6,8 @@ use bytes::Bytes;
 
 use crate::time::{Span, Time};
 
+use super::intervals::Interval;
+
 /// One chunk as it was sent, gates applied.
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
@@ -85,6 +87,12 @@ impl Replay {
             kept.pcm = pcm;
             self.next += 1;
         }
+    }
+
+    /// From where to where audio is kept.
+    pub(super) fn span(&self) -> Interval {
+        let ends = self.kept.front().zip(self.kept.back());
+        ends.map_or(Interval::new(Time::MIN, Time::MIN), |(first, last)| Interval::new(first.start, last.end))
     }
 
     /// The samples of one channel of so many from one time to another: silence where nothing is kept.

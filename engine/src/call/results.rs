@@ -19,7 +19,7 @@ const MAX_SENT_WORDS: usize = 1024;
 impl Call {
     pub(super) fn recognised(&mut self, event: RecogniserEvent) {
         match event {
-            RecogniserEvent::Segment(segment) if segment.is_final => self.segment(&segment),
+            RecogniserEvent::Segment(segment) if segment.is_final => self.segment(segment),
             RecogniserEvent::Segment(segment) => self.partial(&segment),
             RecogniserEvent::Progress { session, party, until } => {
                 let mark = self.sessions.iter().find(|s| s.map.id == session).and_then(|s| s.map.time(until));
@@ -31,6 +31,7 @@ impl Call {
             RecogniserEvent::Ended { session } => {
                 if let Some(s) = self.sessions.iter_mut().find(|s| s.map.id == session && s.audio_ended) {
                     s.ended = true;
+                    self.release_held();
                     self.forget_final();
                 }
             }
@@ -44,10 +45,19 @@ impl Call {
         self.heard(segment.session, segment.party.channel(), false, speech);
     }
 
-    fn segment(&mut self, segment: &Segment) {
-        self.summary.recogniser.finals += 1;
-        self.summary.recogniser.words += segment.words.len() as u64;
-        let Some(session) = self.sessions.iter().find(|s| s.map.id == segment.session && !s.ended) else {
+    fn segment(&mut self, segment: Segment) {
+        if !self.sessions.iter().any(|s| s.map.id == segment.session && !s.ended) {
+            self.summary.recogniser.stray += 1;
+        } else if self.waits_for_words(segment.session) {
+            self.held.push_back(segment);
+            self.release_held();
+        } else {
+            self.take_segment(&segment);
+        }
+    }
+
+    pub(super) fn take_segment(&mut self, segment: &Segment) {
+        let Some(session) = self.sessions.iter().find(|s| s.map.id == segment.session) else {
             self.summary.recogniser.stray += 1;
             return;
         };
@@ -59,6 +69,12 @@ impl Call {
             self.summary.recogniser.stray += 1;
             return;
         };
+        if self.is_cut_off(session, whole) {
+            self.summary.recogniser.partials += 1;
+            return;
+        }
+        self.summary.recogniser.finals += 1;
+        self.summary.recogniser.words += segment.words.len() as u64;
         self.heard(segment.session, segment.party.channel(), true, Some(whole));
         let cut = self.gate.cut(whole, &words, self.word_times());
         self.summary.gate.cut_words += cut.iter().filter(|c| **c).count() as u64;
@@ -219,26 +235,26 @@ impl Call {
         let times = self.word_times();
         let exposed = self.gate.exposed();
         self.outbox.withdraw(|u| exposed.overlaps(Interval::new(u.start, u.end)));
-        for (utterance, tried) in self.outbox.take_unsent() {
+        let Self { outbox, gate, ids, summary, .. } = self;
+        outbox.replace(|utterance, tried| {
             let interval = |from: i64, to: i64| Interval::new(Time::from_ms(from), Time::from_ms(to));
             let words: Vec<Interval> =
                 utterance.words.iter().map(|w| interval(w.start_time, w.end_time)).collect();
             let whole = Interval::new(utterance.start, utterance.end);
-            let cut = self.gate.cut(whole, &words, times);
+            let cut = gate.cut(whole, &words, times);
             if !cut.contains(&true) {
-                self.outbox.push(utterance);
-                continue;
+                return None;
             }
-            self.summary.gate.cut_words += cut.iter().filter(|c| **c).count() as u64;
-            let ids = &mut self.ids;
-            for mut part in utterance.without(&cut, |key, party, start| ids.next(key, party, start)) {
-                if tried {
-                    // Under the old id Salesforce has seen other words.
+            summary.gate.cut_words += cut.iter().filter(|c| **c).count() as u64;
+            let mut parts = utterance.clone().without(&cut, |key, party, start| ids.next(key, party, start));
+            if tried {
+                // Under the old id Salesforce has seen other words.
+                for part in &mut parts {
                     part.message.message_id = ids.next(&part.key, part.party, part.start);
                 }
-                self.outbox.push(part);
             }
-        }
+            Some(parts)
+        });
         self.store();
     }
 
@@ -246,6 +262,10 @@ impl Call {
     pub(super) fn remember_sent(&mut self, utterances: &[Utterance]) {
         for word in utterances.iter().flat_map(|u| &u.words) {
             let interval = Interval::new(Time::from_ms(word.start_time), Time::from_ms(word.end_time));
+            // Sent again it is the same word.
+            if self.sent_words.iter().any(|(word, _)| *word == interval) {
+                continue;
+            }
             if self.sent_words.len() >= MAX_SENT_WORDS {
                 self.sent_words.pop_front();
             }

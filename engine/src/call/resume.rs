@@ -74,7 +74,7 @@ impl Call {
             Span::from_ms(i64::try_from(summary.recogniser.replay_overrun_ms).unwrap_or(i64::MAX));
         self.reported_exposure_ms = summary.gate.exposed_ms;
         self.summary = summary;
-        self.known = Known::new(self.marks, &saved.beyond, self.word_error_ms());
+        self.known = Known::new(self.marks, self.word_error_ms());
         self.report(Report::Resumed { died, after_fragment, waiting, exposed_ms: self.reported_exposure_ms });
     }
 
@@ -163,7 +163,6 @@ impl Call {
             version: VERSION,
             sequence: self.checkpoint,
             marks: self.marks,
-            beyond: self.beyond(),
             contacts: self.filter.save(),
             ended_contacts: self.ended_contacts.clone(),
             key: self.keys.resolved.clone(),

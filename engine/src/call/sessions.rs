@@ -22,19 +22,15 @@ const NO_SPEECH_AFTER: Span = Span::from_s(40);
 /// Media that breaks off while somebody speaks is waited for without silence in its place, which would cut the
 /// word: the service waits 15 s.
 const SPEECH_WAIT: Span = Span::from_s(12);
+/// Speech of a session that was cut off goes on if it ends this close to the cut.
+const CUT_OFF_WITHIN: Span = Span::from_ms(500);
 /// A pause in speech long enough to replace a session in.
 const PAUSE: Span = Span::from_s(1);
 
-/// Final speech of a session behind one that has still to say its last words.
-#[derive(Debug)]
-pub(super) struct Final {
-    session: u32,
-    channel: usize,
-    speech: Interval,
-}
-
-/// As many of them are kept; no session takes so long to say its last words.
-const MAX_FINALS: usize = 256;
+/// So many final results of a session wait for the last words of one before it.
+const MAX_HELD: usize = 256;
+/// A session whose audio has ended says its last words within this time, or never.
+const LAST_WORDS: Span = Span::from_s(60);
 
 #[derive(Debug)]
 pub(super) struct Session {
@@ -42,7 +38,11 @@ pub(super) struct Session {
     /// The recogniser has said that it takes audio, at this time.
     ready: Option<Time>,
     pub(super) audio_ended: bool,
+    /// When that was.
+    ended_at: Time,
     pub(super) ended: bool,
+    /// Its audio was ended in the middle of speech.
+    cut: bool,
     /// Parties with a partial result that is not final yet.
     partial: [bool; 2],
     /// Wall-clock end of the real audio sent.
@@ -56,6 +56,8 @@ pub(super) struct Session {
     pub(super) loud_at_end: bool,
     /// Since when a party has been loud without any result of it.
     pub(super) unanswered: [Option<Time>; 2],
+    /// Up to when a party was loud.
+    pub(super) loud_until: [Option<Time>; 2],
 }
 
 /// Whether anybody listens.
@@ -96,7 +98,7 @@ impl Call {
         if std::mem::take(&mut self.cut_in_speech) {
             self.replay.rewind();
         }
-        self.known_again = Known::new(self.marks, &self.beyond(), self.word_error_ms());
+        self.known_again = Known::new(self.marks, self.word_error_ms());
         self.summary.recogniser.sessions += 1;
         let id = u32::try_from(self.summary.recogniser.sessions).unwrap_or(u32::MAX);
         let spec = SessionSpec::new(id, rate_hz, self.config.channels);
@@ -108,7 +110,9 @@ impl Call {
             map: SessionMap::new(id, rate_hz),
             ready: None,
             audio_ended: false,
+            ended_at: Time::MAX,
             ended: false,
+            cut: false,
             partial: [false; 2],
             sent_until: None,
             last_sent: self.now,
@@ -116,6 +120,7 @@ impl Call {
             last_speech: None,
             loud_at_end: false,
             unanswered: [None; 2],
+            loud_until: [None; 2],
         });
         self.closed_run = Span::ZERO;
     }
@@ -134,6 +139,7 @@ impl Call {
     pub(super) fn end_audio(&mut self) {
         let Some(session) = self.sessions.last_mut().filter(|s| !s.audio_ended) else { return };
         session.audio_ended = true;
+        session.ended_at = self.now;
         if session.ready.is_some() {
             self.outputs.push_back(Output::EndAudio { session: session.map.id });
         } else {
@@ -166,18 +172,17 @@ impl Call {
         let filler = session.filled_until.max(session.last_sent + live.keep_alive_after);
         if self.now >= ready + due {
             self.summary.recogniser.rotations += 1;
-            self.end_audio();
+            self.cut(speaking);
             return true;
         }
         if close.is_some_and(|at| self.now >= at) {
-            self.end_audio();
+            self.cut(speaking);
             return true;
         }
         if session.loud_at_end {
             let last = session.last_sent + SPEECH_WAIT;
             if self.now >= last {
-                self.cut_in_speech = true;
-                self.end_audio();
+                self.cut(true);
                 return true;
             }
             self.wake_at(last);
@@ -202,6 +207,21 @@ impl Call {
         false
     }
 
+    /// Ends the session's audio; the next one hears again what was cut off in the middle of speech.
+    fn cut(&mut self, in_speech: bool) {
+        self.cut_in_speech = in_speech;
+        if let Some(session) = self.sessions.last_mut() {
+            session.cut = in_speech;
+        }
+        self.end_audio();
+    }
+
+    /// A result that ends where its session was cut off in the middle of speech: the next session hears all of it.
+    pub(super) fn is_cut_off(&self, session: &Session, speech: Interval) -> bool {
+        let near = Span::from_ms(i64::from(self.word_error_ms())) + CUT_OFF_WITHIN;
+        session.cut && session.sent_until.is_some_and(|end| speech.to + near >= end)
+    }
+
     /// A session failed. What is not final is sent again to the next one, unless there is no use.
     pub(super) fn recogniser_lost(&mut self, id: u32, error: &RecogniserError) {
         let Some(index) = self.sessions.iter().position(|s| s.map.id == id && !s.ended) else { return };
@@ -221,11 +241,14 @@ impl Call {
         });
         if last {
             self.reopen_at = self.reopen.failed(self.now);
+            // What it said and was not taken yet is heard again too.
+            self.held.retain(|segment| segment.session != id);
             self.replay.rewind();
         } else {
             // A later session has gone on: what this one had not said yet is lost.
             self.summary.recogniser.unfinished += 1;
         }
+        self.release_held();
     }
 
     fn give_up_hearing(&mut self, error: &RecogniserError) {
@@ -250,28 +273,68 @@ impl Call {
         self.reopen.worked();
         let Some(session) = self.sessions.iter_mut().find(|s| s.map.id == id) else { return };
         session.partial[channel] = !is_final;
-        session.unanswered[channel] = None;
+        // A result that comes late answers nothing that was said behind it.
+        let until = speech.map(|s| s.to).filter(|to| session.loud_until[channel] > Some(*to));
+        session.unanswered[channel] = session.unanswered[channel].and(until);
         session.last_speech = session.last_speech.max(speech.map(|s| s.to));
-        if let Some(speech) = speech.filter(|_| is_final) {
-            self.finals.push_back(Final { session: id, channel, speech });
+        if is_final {
+            self.marks[channel] = self.marks[channel].max(speech.map(|s| s.to));
             self.forget_final();
         }
     }
 
-    /// Moves the marks on behind what is final, in silence too, and lets go of audio whose words are final. No mark
-    /// passes over the words that an earlier session has still to say.
-    pub(super) fn forget_final(&mut self) {
-        let first = self.sessions.iter().find(|s| !s.ended).map_or(u32::MAX, |s| s.map.id);
-        while self.finals.len() > MAX_FINALS || self.finals.front().is_some_and(|f| f.session <= first) {
-            let Some(Final { channel, speech, .. }) = self.finals.pop_front() else { break };
-            self.marks[channel] = self.marks[channel].max(Some(speech.to));
+    /// Whether a session before this one has still to say its last words: those come first.
+    pub(super) fn waits_for_words(&self, session: u32) -> bool {
+        self.sessions.iter().any(|s| s.map.id < session && !s.ended)
+    }
+
+    /// Final results that came before the last words of an earlier session.
+    pub(super) fn release_held(&mut self) {
+        while let Some(first) = self.held.front() {
+            if self.waits_for_words(first.session) && self.held.len() <= MAX_HELD {
+                return;
+            }
+            if let Some(segment) = self.held.pop_front() {
+                self.take_segment(&segment);
+            }
         }
+    }
+
+    /// Gives up sessions that never say their last words. True if there were any.
+    pub(super) fn give_up_silent_sessions(&mut self) -> bool {
+        let waits = |s: &&mut Session| s.audio_ended && !s.ended;
+        let (mut silent, mut due) = (Vec::new(), Time::MAX);
+        for session in self.sessions.iter_mut().filter(waits) {
+            let last = session.ended_at + LAST_WORDS;
+            if self.now >= last {
+                session.ended = true;
+                silent.push(session.map.id);
+            } else {
+                due = due.min(last);
+            }
+        }
+        self.wake_at(due);
+        for session in &silent {
+            self.summary.recogniser.unfinished += 1;
+            self.outputs.push_back(Output::CloseRecogniser { session: *session });
+        }
+        if !silent.is_empty() {
+            self.release_held();
+        }
+        !silent.is_empty()
+    }
+
+    /// Moves the marks on in silence, and lets go of audio whose words are final. No mark passes over the words
+    /// that an earlier session has still to say.
+    pub(super) fn forget_final(&mut self) {
+        let around = quiet::needed(self.word_error_ms());
         let says_partials = self.summary.recogniser.capabilities.as_ref().is_some_and(|c| c.partials);
-        let alone = self.sessions.last().filter(|s| says_partials && s.map.id <= first);
+        let alone = self.sessions.last().filter(|s| says_partials && !self.waits_for_words(s.map.id));
         if let Some(session) = alone {
             for party in self.config.channels.parties() {
                 let channel = party.channel();
-                let loud = session.unanswered[channel].unwrap_or(Time::MAX);
+                // A cut looks for quiet on either side of a mark, and must not find it behind what nobody heard.
+                let loud = session.unanswered[channel].map_or(Time::MAX, |since| since - around);
                 let settled =
                     session.sent_until.map(|at| (at - SETTLED_AFTER).min(loud.max(at - NO_SPEECH_AFTER)));
                 if !session.partial[channel] {
@@ -280,20 +343,12 @@ impl Call {
             }
         }
         // The audio around a mark is needed to cut where it is quiet.
-        let around = quiet::needed(self.word_error_ms());
         self.replay.trim(self.first_mark().map_or(Time::MIN, |mark| mark - around));
     }
 
     /// Up to here all speech of every party is final.
     pub(super) fn first_mark(&self) -> Option<Time> {
         self.config.channels.parties().iter().map(|p| self.marks[p.channel()]).min().flatten()
-    }
-
-    /// Speech behind the marks that is final all the same, by channel.
-    pub(super) fn beyond(&self) -> [Vec<Interval>; 2] {
-        let of =
-            |channel| self.finals.iter().filter(move |f| f.channel == channel).map(|f| f.speech).collect();
-        [of(0), of(1)]
     }
 
     pub(super) fn word_error_ms(&self) -> u32 {

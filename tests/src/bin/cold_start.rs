@@ -10,11 +10,8 @@ use http::Response;
 use hyper::body::Incoming;
 use tests::emulators::runtime::{Answer, RuntimeServer};
 use tests::emulators::{Dropped, Outgoing, Reply, Server, ServerOptions, Service, read_body};
-use tokio::process::Command;
 use tokio::time::Instant;
 
-/// Argument with which this program starts itself as the product.
-const PRODUCT: &str = "--as-transcribe";
 const RUNS: usize = 20;
 const PAYLOAD: &str = r#"{"streamARN":"arn:aws:kinesisvideo:us-west-2:123456789012:stream/scv/1571360000000",
     "startFragmentNum":"1","audioStartTimestamp":"1571360125131","voiceCallId":"cold-start"}"#;
@@ -31,11 +28,8 @@ impl Service for Worker {
 }
 
 fn main() -> ExitCode {
-    let mut args = std::env::args_os();
-    let name = args.next().unwrap_or_default();
-    let rest: Vec<_> = args.collect();
-    if rest.first().is_some_and(|a| a == PRODUCT) {
-        return cli::run(std::iter::once(name).chain(rest.into_iter().skip(1)), cli::Io::of_process());
+    if let Err(code) = tests::product::arguments() {
+        return code;
     }
     match tokio::runtime::Runtime::new().and_then(|runtime| runtime.block_on(measure())) {
         Ok(()) => ExitCode::SUCCESS,
@@ -52,8 +46,8 @@ async fn measure() -> io::Result<()> {
     for _ in 0..RUNS {
         let runtime = RuntimeServer::start(Duration::from_secs(20)).await?;
         let started = Instant::now();
-        let _process = Command::new(std::env::current_exe()?)
-            .args([PRODUCT, "lambda"])
+        let _process = tests::product::transcribe()?
+            .arg("lambda")
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", runtime.address())
             .env("AWS_LAMBDA_FUNCTION_NAME", "kvsTranscriber")

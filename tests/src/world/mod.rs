@@ -14,7 +14,9 @@ use engine::call::{
     Call, Config, ContactChoice, ContactFacts, GateSource, Input, LiveConfig, MediaEnd, MediaError,
     MediaFrom, MediaRequest, MediaSegment, Outcome, Output, Post, Report, Summary, TelephonyEvent,
 };
-use engine::recogniser::{AudioChunk, Capabilities, Recogniser, RecogniserError, SessionSpec, WordTimes};
+use engine::recogniser::{
+    AudioChunk, Capabilities, Recogniser, RecogniserError, RecogniserEvent, SessionSpec, WordTimes,
+};
 use engine::time::{Span, Time};
 use fixtures::kinesis::{CONTACT_ID, START_EPOCH_MS, Shape};
 use fixtures::tone::Script;
@@ -135,6 +137,8 @@ pub struct World {
     pub partials: bool,
     /// Sessions that take audio and say nothing.
     pub deaf: Vec<u32>,
+    /// Sessions whose results take longer than others', and how long.
+    pub slow: Vec<(u32, Span)>,
     /// The closing summary.
     pub summary: Option<Summary>,
     ears: ToneRecogniser,
@@ -173,6 +177,7 @@ impl World {
             ready_after: Span::ZERO,
             partials: true,
             deaf: Vec::new(),
+            slow: Vec::new(),
             summary: None,
             ears: ToneRecogniser::default(),
             open: None,
@@ -291,7 +296,13 @@ impl World {
 
     fn listen(&mut self) {
         while let Some(event) = self.ears.poll(false).unwrap() {
-            self.soon(self.result_after, Input::Recognised(event));
+            let session = match &event {
+                RecogniserEvent::Segment(segment) => segment.session,
+                RecogniserEvent::Progress { session, .. } | RecogniserEvent::Ended { session } => *session,
+                _ => 0,
+            };
+            let slow = self.slow.iter().find(|(slow, _)| *slow == session).map(|(_, after)| *after);
+            self.soon(slow.unwrap_or(self.result_after), Input::Recognised(event));
         }
     }
 

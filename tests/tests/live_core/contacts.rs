@@ -11,7 +11,7 @@ const FIRST: &str = "00000000-0000-4000-8000-000000000001";
 const NEXT: &str = "00000000-0000-4000-8000-000000000002";
 
 /// Two legs of ten seconds on one stream, the second under another contact.
-fn two_legs() -> Vec<Stored> {
+pub(crate) fn two_legs() -> Vec<Stored> {
     let say = |word: &str| Script::new().say(Party::Customer, 1_000, word);
     let mut fragments = stored(&Shape::default(), &say("hello"), 9_792);
     let next = Shape {
@@ -23,6 +23,11 @@ fn two_legs() -> Vec<Stored> {
     };
     fragments.extend(stored(&next, &say("refund"), 9_792));
     fragments
+}
+
+/// Whoever is asked about is of the chain that this contact began.
+pub(crate) fn chain_of_this_call(_: &str) -> ContactFacts {
+    ContactFacts::first_of_its_chain(CONTACT_ID)
 }
 
 fn keys(world: &World) -> Vec<(String, String)> {
@@ -78,5 +83,5 @@ fn the_end_of_a_leg_is_no_end_of_the_call_but_the_end_of_all_legs_is() {
     world.outside.push((at(20_000), Outside::Ended(NEXT.into())));
     assert_eq!(world.run().end, EndReason::ContactsEnded);
     assert_eq!(world.texts(), ["hello", "refund"]);
-    assert!(world.now < at(35_000), "it need not wait until it is idle: {:?}", world.now);
+    assert!(world.now < at(45_000), "it need not wait until it is idle: {:?}", world.now);
 }

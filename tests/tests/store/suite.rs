@@ -54,7 +54,7 @@ pub(crate) async fn a_call_that_is_held_is_had_by_nobody_until_its_lease_is_over
     kit.pass(SECOND);
     match ask(&b, CALL, "worker-b").await {
         Acquisition::HeldBy { owner, until } => {
-            assert_eq!((owner.as_str(), until), ("worker-a", begun + TTL))
+            assert_eq!((owner.as_str(), until), ("worker-a", begun + TTL));
         }
         other => panic!("{other:?}"),
     }

@@ -86,6 +86,8 @@ pub(super) struct Link {
     stopped: Option<Time>,
     /// Every contact of the call is over since.
     contacts_over: Option<Time>,
+    /// The last connection was opened then.
+    opened: Time,
     fatal: Option<String>,
     pub(super) reconnects: BTreeMap<MediaCause, u64>,
     pub(super) selectors: BTreeMap<&'static str, u64>,
@@ -111,6 +113,7 @@ impl Link {
             alive: None,
             stopped: None,
             contacts_over: None,
+            opened: Time::MIN,
             fatal: None,
             reconnects: BTreeMap::new(),
             selectors: BTreeMap::new(),
@@ -292,14 +295,30 @@ impl Link {
         }
         match self.state {
             State::Open(last) if now >= last + self.config.stall_timeout => {
-                let what = format!("nothing came for {} ms", self.config.stall_timeout.ms());
-                let error = MediaError::new(MediaCause::Stalled, MediaAction::Retry, what);
-                self.lost(now, &error);
-                Some(Step::Lost(error))
+                Some(self.give_up(now, format!("nothing came for {} ms", self.config.stall_timeout.ms())))
+            }
+            State::Open(_) if self.over_since(alive).is_some_and(|(sure, at)| !sure && now >= at) => {
+                let what = "every contact is over: a new connection shows whether anything follows";
+                Some(self.give_up(now, what.to_owned()))
             }
             State::Closed(at) if now >= at => Some(self.open(now)),
             _ => None,
         }
+    }
+
+    fn give_up(&mut self, now: Time, what: String) -> Step {
+        let error = MediaError::new(MediaCause::Stalled, MediaAction::Retry, what);
+        self.lost(now, &error);
+        Step::Lost(error)
+    }
+
+    /// Once every contact is over: when the grace for a further one ends, and whether that is sure. A connection
+    /// that is older may have stalled, and the next leg of the call with it.
+    fn over_since(&self, alive: Time) -> Option<(bool, Time)> {
+        let over = self.contacts_over?;
+        let sure = self.is_open() && self.opened >= over;
+        let since = if sure { self.opened } else { over };
+        Some((sure, since.max(alive) + self.config.end_grace))
     }
 
     /// When [`Link::poll`] has something to say at the latest.
@@ -311,7 +330,8 @@ impl Link {
             State::Open(last) => last + self.config.stall_timeout,
         };
         let idle = self.alive.map(|alive| alive + self.config.idle_end);
-        let over = self.contacts_over.map(|at| at.max(self.alive.unwrap_or(at)) + grace);
+        let over =
+            self.over_since(self.alive.unwrap_or(Time::MIN)).filter(|_| self.is_open()).map(|(_, at)| at);
         let stop = self.stopped.map(|at| at + grace);
         let next = self.alive.filter(|_| !self.next.is_empty()).map(|alive| alive + grace);
         [Some(connection), idle, over, stop, next].into_iter().flatten().min()
@@ -328,7 +348,7 @@ impl Link {
         if self.stopped.is_some_and(|at| now >= at + grace) {
             return Some(EndReason::StopStreaming);
         }
-        if self.contacts_over.is_some_and(|at| now >= at.max(alive) + grace) {
+        if self.over_since(alive).is_some_and(|(sure, at)| sure && now >= at) {
             return Some(EndReason::ContactsEnded);
         }
         (now >= alive + self.config.idle_end).then_some(EndReason::Idle)
@@ -366,6 +386,7 @@ impl Link {
         self.connection += 1;
         self.fragments = 0;
         self.state = State::Open(now);
+        self.opened = now;
         *self.selectors.entry(from.name()).or_default() += 1;
         let request = MediaRequest { connection: self.connection, stream: self.segment.stream.clone(), from };
         Step::Open(request, self.cause.take())

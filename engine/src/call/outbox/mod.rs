@@ -149,8 +149,13 @@ impl Outbox {
         }
     }
 
+    /// How a message begins that was never tried.
+    fn fresh(&self) -> State {
+        if self.store { State::Unstored(None) } else { State::Ready(Time::MIN) }
+    }
+
     pub(super) fn push(&mut self, utterance: Utterance) {
-        let state = if self.store { State::Unstored(None) } else { State::Ready(Time::MIN) };
+        let state = self.fresh();
         let queue = self.queues.entry(utterance.message.participant_id.clone()).or_default();
         queue.push_back(Entry::new(utterance, state));
     }
@@ -213,17 +218,20 @@ impl Outbox {
         std::mem::take(&mut self.announces)
     }
 
-    /// Takes out what Salesforce has not taken for certain, in order per participant, each with whether it was
-    /// tried.
-    pub(super) fn take_unsent(&mut self) -> Vec<(Utterance, bool)> {
-        let mut unsent = Vec::new();
+    /// Puts other messages in the place of those that Salesforce has not taken for certain. `cut` says what is left
+    /// of a message, and is told whether it was tried; `None` leaves it as it is, with its back-off.
+    pub(super) fn replace(&mut self, mut cut: impl FnMut(&Utterance, bool) -> Option<Vec<Utterance>>) {
+        let state = self.fresh();
         for queue in self.queues.values_mut() {
-            let out = |e: &Entry| e.state == State::InFlight || e.ambiguous || e.again;
-            let (kept, taken): (VecDeque<_>, VecDeque<_>) = queue.drain(..).partition(out);
-            *queue = kept;
-            unsent.extend(taken.into_iter().map(|e| (e.utterance, e.attempts > 0)));
+            for entry in std::mem::take(queue) {
+                let out = entry.state == State::InFlight || entry.ambiguous || entry.again;
+                let parts = if out { None } else { cut(&entry.utterance, entry.attempts > 0) };
+                match parts {
+                    None => queue.push_back(entry),
+                    Some(parts) => queue.extend(parts.into_iter().map(|part| Entry::new(part, state))),
+                }
+            }
         }
-        unsent
     }
 
     /// Gives up what may have been taken and must not be sent again.
@@ -311,6 +319,7 @@ impl Outbox {
                 }
                 if withheld {
                     (entry.state, entry.again, entry.paused) = (State::Ready(now), true, false);
+                    entry.attempts = 1;
                     entry.announced = Announced::No;
                     queue.push_front(entry);
                 } else {

@@ -9,11 +9,10 @@ mod stage;
 mod telephone;
 mod watch;
 
-use std::ffi::OsString;
 use std::process::{ExitCode, Stdio};
 
 use tests::emulators::{Clock, live_call};
-use tokio::process::Command;
+use tests::product;
 
 use stage::Stage;
 
@@ -22,16 +21,11 @@ const USAGE: &str = "usage: cargo lab -- [RECORDING]
 Plays a bundled call live through emulated services and `transcribe call`, and prints each
 utterance as Salesforce receives it. RECORDING is a name in fixtures/data [default: calls/returns.mkv].";
 
-/// Arguments with which this program starts itself as the product.
-const PRODUCT: &str = "--as-transcribe";
-
 fn main() -> ExitCode {
-    let mut args = std::env::args_os();
-    let name = args.next().unwrap_or_default();
-    let rest: Vec<OsString> = args.collect();
-    if rest.first().is_some_and(|a| a == PRODUCT) {
-        return cli::run(std::iter::once(name).chain(rest.into_iter().skip(1)), cli::Io::of_process());
-    }
+    let rest = match product::arguments() {
+        Ok(rest) => rest,
+        Err(code) => return code,
+    };
     let recording = match rest.as_slice() {
         [] => "calls/returns.mkv".to_owned(),
         [one] if !one.to_string_lossy().starts_with('-') => one.to_string_lossy().into_owned(),
@@ -76,8 +70,8 @@ async fn run(recording: &str) -> std::io::Result<ExitCode> {
         stage.transcribe.url(),
         stage.salesforce.base()
     );
-    let mut product = Command::new(std::env::current_exe()?)
-        .args([PRODUCT, "call"])
+    let mut product = product::transcribe()?
+        .arg("call")
         .arg(&files.event)
         .arg("--config")
         .arg(&files.config)

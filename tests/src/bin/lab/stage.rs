@@ -95,13 +95,11 @@ impl Stage {
             "instanceARN": format!("arn:aws:connect:eu-west-2:123456789012:instance/{INSTANCE_ID}"),
         });
         fs::write(&files.event, event.to_string())?;
-        let store = folder.join("store");
-        let [ca, key, store] = [ca, key, store].map(|path| path.display().to_string());
-        fs::write(&files.config, self.config(&ca, &key, &store))?;
+        fs::write(&files.config, self.config(&ca.display().to_string(), &key.display().to_string()))?;
         Ok(files)
     }
 
-    fn config(&self, ca: &str, key: &str, store: &str) -> String {
+    fn config(&self, ca: &str, key: &str) -> String {
         let (kinesis, transcribe, aws) = (self.kinesis.url(), self.transcribe.url(), self.aws.url());
         let salesforce = self.salesforce.base();
         let rules = TokenRules::new("");
@@ -112,9 +110,10 @@ impl Stage {
              [transcribe]\nendpoint_url = '{transcribe}'\n\
              [salesforce]\nendpoint_base = '{salesforce}'\norg_id = '{issuer}'\ncall_center = '{subject}'\n\
              private_key_file = '{key}'\n\
-             [live]\nend_grace_ms = 4000\n\
              [store]\ndirectory = '{store}'\n\
-             [log]\nlevel = 'warn'\nformat = 'text'\n"
+             [live]\nend_grace_ms = 4000\n\
+             [log]\nlevel = 'warn'\nformat = 'text'\n",
+            store = self.folder.path().join("store").display(),
         )
     }
 }

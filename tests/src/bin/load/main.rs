@@ -15,21 +15,15 @@ mod table;
 mod usage;
 mod worker;
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 
 use args::{Args, USAGE};
 
-/// Argument with which this program starts itself as the product.
-const PRODUCT: &str = "--as-transcribe";
-
 fn main() -> ExitCode {
-    let mut args = std::env::args_os();
-    let name = args.next().unwrap_or_default();
-    let rest: Vec<OsString> = args.collect();
-    if rest.first().is_some_and(|a| a == PRODUCT) {
-        return cli::run(std::iter::once(name).chain(rest.into_iter().skip(1)), cli::Io::of_process());
-    }
+    let rest = match tests::product::arguments() {
+        Ok(rest) => rest,
+        Err(code) => return code,
+    };
     let args = match args::read(&rest) {
         Ok(Some(args)) => args,
         Ok(None) => {

@@ -73,8 +73,7 @@ impl Stage {
         let (ca, key, file) = (folder.join("ca.pem"), folder.join("key.pem"), folder.join("kvscribe.toml"));
         fs::write(&ca, trusted.into_iter().flatten().collect::<String>())?;
         fs::write(&key, &self.keys.private_pem)?;
-        let store = folder.join("store");
-        let (ca, key, store) = (ca.display(), key.display(), store.display());
+        let (ca, key) = (ca.display(), key.display());
         let (kinesis, transcribe, aws) = (self.kinesis.url(), self.transcribe.url(), self.aws.url());
         let salesforce = self.salesforce.base();
         let rules = TokenRules::new("");
@@ -86,10 +85,11 @@ impl Stage {
              [transcribe]\nendpoint_url = '{transcribe}'\nmax_sessions = {sessions}\nstarts_per_second = 0\n\
              [salesforce]\nendpoint_base = '{salesforce}'\norg_id = '{issuer}'\ncall_center = '{subject}'\n\
              private_key_file = '{key}'\n\
-             [worker]\nbind = '{bind}'\nmax_calls = {calls}\n\
              [store]\ndirectory = '{store}'\n\
+             [worker]\nbind = '{bind}'\nmax_calls = {calls}\n\
              [log]\nlevel = 'warn'\nformat = 'text'\n",
             sessions = 2 * calls,
+            store = folder.join("store").display(),
         );
         fs::write(&file, config)?;
         Ok((file, bind))

@@ -11,7 +11,7 @@ use tests::emulators::Clock;
 use tests::emulators::sigv4::Credentials;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
 /// Time for it to come up.
 const READY: Duration = Duration::from_secs(30);
@@ -31,8 +31,8 @@ impl Worker {
         address: SocketAddr,
         credentials: &Credentials,
     ) -> io::Result<Self> {
-        let child = Command::new(std::env::current_exe()?)
-            .args([crate::PRODUCT, "worker", "--config"])
+        let child = tests::product::transcribe()?
+            .args(["worker", "--config"])
             .arg(config)
             .env("AWS_ACCESS_KEY_ID", &credentials.access_key_id)
             .env("AWS_SECRET_ACCESS_KEY", &credentials.secret_access_key)
