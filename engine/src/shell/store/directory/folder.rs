@@ -55,6 +55,16 @@ struct Holder {
     ttl: Span,
 }
 
+/// How a call stands, for those who look for one.
+#[derive(Debug)]
+pub(super) enum Standing {
+    /// Nobody holds the call of this contact.
+    Free(String),
+    /// Somebody does, or there is none.
+    Held,
+    Finished,
+}
+
 /// Whether somebody holds a call.
 enum Hold {
     By {
@@ -346,10 +356,16 @@ impl Locked<'_> {
         log::add(&self.folder.file("events"), entry)
     }
 
-    /// The contact, if its call is unfinished and nobody holds it.
-    pub(super) fn free(&self) -> Result<Option<String>, StoreError> {
-        let Some(record) = self.record()?.filter(|record| record.finished.is_none()) else { return Ok(None) };
-        Ok(matches!(self.hold(&record)?, Hold::Free(_)).then_some(record.contact))
+    /// How the call stands, for those who look for one.
+    pub(super) fn standing(&self) -> Result<Standing, StoreError> {
+        let Some(record) = self.record()? else { return Ok(Standing::Held) };
+        if record.finished.is_some() {
+            return Ok(Standing::Finished);
+        }
+        Ok(match self.hold(&record)? {
+            Hold::Free(_) => Standing::Free(record.contact),
+            Hold::By { .. } => Standing::Held,
+        })
     }
 
     /// Whether all of this is over.
