@@ -4,9 +4,6 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials as Keys;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use engine::call::{Config as CallConfig, ContactChoice, EndReason};
 use engine::shell::config::{Config, Sources};
 use engine::shell::transcribe_file::TranscribeFile;
@@ -17,6 +14,7 @@ use fixtures::tone::Script;
 use tests::emulators::sigv4::Credentials;
 use tests::emulators::transcribe::{Exception, Fault, Options, TranscribeServer};
 use tests::emulators::{Clock, ServerOptions};
+use tests::live::sdk;
 use tests::{Bytewise, Played, play_media};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
@@ -64,21 +62,13 @@ impl World {
     }
 
     fn play(&self, set: &[&str]) -> Played {
-        let mut recogniser = TranscribeFile::connect_with(&self.config(set), &sdk()).unwrap();
+        let mut recogniser =
+            TranscribeFile::connect_with(&self.config(set), &sdk(&Credentials::example().secret_access_key))
+                .unwrap();
         let mut media = Bytewise::new(recording().bytes, vec![]);
         let call = CallConfig::new(ContactChoice::First, "call");
         play_media(&mut media, call, vec![], &mut recogniser)
     }
-}
-
-fn sdk() -> SdkConfig {
-    let pair = Credentials::example();
-    let keys = Keys::new(pair.access_key_id, pair.secret_access_key, None, None, "test");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-west-2"))
-        .credentials_provider(SharedCredentialsProvider::new(keys))
-        .build()
 }
 
 fn said(played: &Played) -> Vec<(String, String)> {
@@ -146,9 +136,13 @@ fn audio_is_sent_no_faster_than_is_configured() {
 fn options_that_exclude_each_other_are_named_before_anything_is_sent() {
     let world = World::new();
     let config = world.config(&["session.vocabulary_name=a b"]);
-    let error = TranscribeFile::connect_with(&config, &sdk()).unwrap_err().to_string();
+    let error = TranscribeFile::connect_with(&config, &sdk(&Credentials::example().secret_access_key))
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("[session] vocabularyName"), "{error}");
     let config = world.config(&["session.identify_language=true", "session.language_code=en-GB"]);
-    let error = TranscribeFile::connect_with(&config, &sdk()).unwrap_err().to_string();
+    let error = TranscribeFile::connect_with(&config, &sdk(&Credentials::example().secret_access_key))
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("languageCode: excludes language identification"), "{error}");
 }

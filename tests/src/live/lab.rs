@@ -3,15 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials as Keypair;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use engine::shell::config::{Config, Sources};
 use engine::shell::payload::Payload;
 use engine::shell::services::Services;
 use engine::time::{Span, Time};
 
 use super::driven::Driven;
+use super::sdk::{REGION, sdk};
 use super::talk::{Begun, Talk};
 use crate::emulators::aws::{AwsServer, Contact, Options as AwsOptions};
 use crate::emulators::kinesis::{self, KinesisServer};
@@ -20,8 +18,6 @@ use crate::emulators::sigv4::Credentials;
 use crate::emulators::transcribe::{self, TranscribeServer};
 use crate::emulators::{Clock, ServerOptions};
 
-/// Region of everything.
-const REGION: &str = "eu-west-2";
 /// Secret with the reference's keys.
 pub const SECRET: &str = "acme-scv";
 
@@ -182,13 +178,7 @@ impl Lab {
         let mut set = self.settings();
         set.extend(more.iter().map(|s| (*s).to_owned()));
         let config = Config::load(&Sources { set, ..Sources::default() }).expect("a configuration");
-        let pair = Credentials::example();
-        let pair = Keypair::new(pair.access_key_id, pair.secret_access_key, None, None, "lab");
-        let sdk = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(REGION))
-            .credentials_provider(SharedCredentialsProvider::new(pair))
-            .build();
+        let sdk = sdk(&Credentials::example().secret_access_key);
         let services = Box::pin(Services::with_sdk(&config, shadow, &sdk)).await;
         Arc::new(services.unwrap_or_else(|error| panic!("no services: {error}")))
     }

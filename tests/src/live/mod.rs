@@ -9,12 +9,14 @@ mod driven;
 mod judge;
 mod lab;
 mod program;
+mod sdk;
 mod talk;
 
 pub use driven::Driven;
 pub use judge::{Agent, TOLERANCE_MS};
 pub use lab::{Behaviour, Lab, SECRET};
 pub use program::{Answer, Ended, Program, request};
+pub use sdk::sdk;
 pub use talk::{Begun, CUSTOMER_PHONE, Talk};
 
 use std::time::Duration;

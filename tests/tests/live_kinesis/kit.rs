@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials as Keys;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use engine::call::{MediaError, MediaFrom, MediaRequest};
 use engine::shell::kinesis::{Kinesis, KinesisOptions, MediaBody};
 use engine::time::Span;
@@ -14,6 +11,7 @@ use fixtures::{Party, Pcm};
 use tests::emulators::kinesis::{KinesisServer, Options, cut};
 use tests::emulators::sigv4::Credentials;
 use tests::emulators::{Clock, ServerOptions};
+use tests::live::sdk;
 
 /// An ARN as Connect's own example has it: no region where it belongs, and a field too many.
 pub(crate) const ARN: &str =
@@ -28,16 +26,6 @@ pub(crate) fn call() -> Written {
 /// A recording of some minutes, so that it comes in large pieces.
 pub(crate) fn long_call() -> Written {
     Shape { blocks_per_fragment: 170, ..Shape::default() }.write(&Pcm::silence(120_000))
-}
-
-/// Region and keys, as `shell::aws` would give them.
-pub(crate) fn sdk(secret: &str) -> SdkConfig {
-    let keys = Keys::new(Credentials::example().access_key_id, secret, None, None, "test");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-west-2"))
-        .credentials_provider(SharedCredentialsProvider::new(keys))
-        .build()
 }
 
 /// A server that checks signatures and ends its answers behind the last fragment.

@@ -4,9 +4,10 @@ use engine::call::{MediaAction, MediaCause, MediaFrom};
 use engine::shell::kinesis::{Kinesis, KinesisOptions};
 use tests::emulators::kinesis::{Exception, Fault, Options};
 use tests::emulators::sigv4::Credentials;
+use tests::live::sdk;
 
 use crate::kit::{
-    ARN, drain, in_time, open, open_connections, options, reader, request, sdk, server, server_with,
+    ARN, drain, in_time, open, open_connections, options, reader, request, server, server_with,
 };
 
 const TABLE: [(Exception, MediaCause, MediaAction); 10] = [

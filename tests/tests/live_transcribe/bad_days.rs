@@ -8,10 +8,10 @@ use engine::time::Span;
 use fixtures::tone::Script;
 use tests::emulators::transcribe::{Exception, Fault, Options};
 use tests::emulators::{Clock, ServerOptions};
+use tests::live::sdk;
 
 use crate::kit::{
-    Talk, assert_same, chunks, conversation, finals, limits, sdk, server, server_with, transcriber, truth,
-    until,
+    Talk, assert_same, chunks, conversation, finals, limits, server, server_with, transcriber, truth, until,
 };
 
 const AFTER: Span = Span::from_ms(500);

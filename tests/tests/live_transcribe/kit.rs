@@ -3,9 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials as Keys;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use bytes::Bytes;
 use engine::recogniser::{
     AudioChunk, Channels, Party, RecogniserError, RecogniserEvent, Segment, SessionSpec,
@@ -19,20 +16,12 @@ use fixtures::tone::Script;
 use tests::emulators::sigv4::Credentials;
 use tests::emulators::transcribe::{Options, TranscribeServer};
 use tests::emulators::{Clock, ServerOptions, Wire};
+use tests::live::sdk;
 use tokio::sync::mpsc;
 
 /// Samples of a chunk of 100 ms at 8 kHz.
 pub(crate) const CHUNK: usize = 800;
 pub(crate) const SESSION: u32 = 7;
-
-pub(crate) fn sdk(secret: &str) -> SdkConfig {
-    let keys = Keys::new(Credentials::example().access_key_id, secret, None, None, "test");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-west-2"))
-        .credentials_provider(SharedCredentialsProvider::new(keys))
-        .build()
-}
 
 /// A server over TLS that checks the signature of every event.
 pub(crate) async fn server() -> TranscribeServer {

@@ -313,12 +313,11 @@ impl Link {
     }
 
     /// Once every contact is over: when the grace for a further one ends, and whether that is sure. A connection
-    /// that is older may have stalled, and the next leg of the call with it.
+    /// that is older than the last sign of life may have stalled, and what follows with it.
     fn over_since(&self, alive: Time) -> Option<(bool, Time)> {
-        let over = self.contacts_over?;
+        let over = self.contacts_over?.max(alive);
         let sure = self.is_open() && self.opened >= over;
-        let since = if sure { self.opened } else { over };
-        Some((sure, since.max(alive) + self.config.end_grace))
+        Some((sure, over.max(self.opened) + self.config.end_grace))
     }
 
     /// When [`Link::poll`] has something to say at the latest.
