@@ -8,6 +8,7 @@
 mod disk;
 mod folder;
 mod log;
+mod record;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +23,8 @@ use crate::shell::store::{
 use crate::time::{Span, Time};
 
 use disk::folder_name;
-use folder::{Folder, Locked, Standing};
+use folder::{Folder, Locked};
+use record::Standing;
 
 /// A folder that stays locked for so long is given up. Nobody who works holds it longer than a slow disk takes.
 const PATIENCE: Duration = Duration::from_secs(10);
