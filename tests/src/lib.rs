@@ -4,6 +4,7 @@
 //! when, and on which channel.
 
 #[cfg(feature = "emulators")]
+pub mod dynamodb;
 pub mod emulators;
 #[cfg(feature = "emulators")]
 pub mod live;
