@@ -8,6 +8,7 @@ pub mod dynamodb;
 pub mod emulators;
 #[cfg(feature = "emulators")]
 pub mod live;
+#[cfg(feature = "emulators")]
 pub mod tools;
 pub mod world;
 

@@ -66,6 +66,8 @@ impl Call {
         }
         self.filter.resolve(id, facts);
         self.release_early_events();
+        // A leg that is new is not over, whatever was said of those before it.
+        self.judge_contacts();
         let ours = self.filter.is_ours(id);
         self.report(Report::Contact { id: id.to_owned(), ours });
     }

@@ -5,51 +5,168 @@
 use std::collections::BTreeMap;
 use std::panic::catch_unwind;
 use std::process::ExitCode;
+use std::sync::Mutex;
+use std::thread;
 
-use tests::world::sim::live_and_judge;
+use tests::world::sim::{VERSION, Verdict, Violation, live_and_judge};
 
-const USAGE: &str = "usage: cargo sim -- [--seed N] [--calls N]";
+const USAGE: &str = "usage: cargo sim -- [--seed N] [--calls N] [--hours H] [--jobs N] [--until P1..P7]
 
-fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let (mut seed, mut calls) = (1_u64, 1_000_u64);
-    for pair in args.chunks(2) {
-        match (pair[0].as_str(), pair.get(1).and_then(|n| n.parse().ok())) {
-            ("--seed", Some(n)) => seed = n,
-            ("--calls", Some(n)) => calls = n,
-            _ => {
-                eprintln!("{USAGE}");
-                return ExitCode::from(2);
-            }
+  --seed N    first seed; default 1
+  --calls N   how many seeds; default 1000. One is told in full.
+  --hours H   instead: seeds until so many hours of calls were lived
+  --jobs N    threads; default one for each processor
+  --until P   stop behind the first seed that breaks this promise";
+
+struct Wanted {
+    first: u64,
+    calls: u64,
+    hours: Option<f64>,
+    jobs: usize,
+    until: Option<String>,
+}
+
+fn wanted() -> Option<Wanted> {
+    let jobs = thread::available_parallelism().map_or(1, usize::from);
+    let mut wanted = Wanted { first: 1, calls: 1000, hours: None, jobs, until: None };
+    let mut args = std::env::args().skip(1);
+    while let Some(name) = args.next() {
+        let value = args.next()?;
+        match name.as_str() {
+            "--seed" => wanted.first = value.parse().ok()?,
+            "--calls" => wanted.calls = value.parse().ok()?,
+            "--hours" => wanted.hours = Some(value.parse().ok()?),
+            "--jobs" => wanted.jobs = value.parse().ok().filter(|n| *n > 0)?,
+            "--until" => wanted.until = Some(value),
+            _ => return None,
         }
     }
-    let mut faults: BTreeMap<&str, u64> = BTreeMap::new();
-    let (mut duration_ms, mut bad) = (0_i64, 0_u64);
-    for seed in seed..seed.saturating_add(calls) {
-        // A panic of the call is a fault as any other, and the seed shows it again.
-        let Ok(verdict) = catch_unwind(|| live_and_judge(seed)) else {
-            bad += 1;
-            println!("seed {seed}: panicked; again with: cargo sim -- --seed {seed} --calls 1");
-            continue;
-        };
-        duration_ms += verdict.duration_ms;
-        for (kind, n) in verdict.faults.clone() {
-            *faults.entry(kind).or_default() += n;
+    if wanted.hours.is_some() {
+        wanted.calls = u64::MAX;
+    }
+    Some(wanted)
+}
+
+/// Seeds on their way to being judged, and what came of them in their order.
+struct Desk {
+    next: u64,
+    /// Judged, but one before them is not.
+    ahead: BTreeMap<u64, Verdict>,
+    /// All before this seed are told.
+    told: u64,
+    calls: u64,
+    duration_ms: i64,
+    words: u64,
+    bad: u64,
+    promises: BTreeMap<&'static str, u64>,
+    faults: BTreeMap<&'static str, u64>,
+    over: bool,
+}
+
+impl Desk {
+    /// The next seed to be lived, if one is wanted.
+    fn take(&mut self, wanted: &Wanted) -> Option<u64> {
+        let within = self.next - wanted.first < wanted.calls;
+        (within && !self.over).then(|| {
+            self.next += 1;
+            self.next - 1
+        })
+    }
+
+    /// Takes a verdict, and tells what is complete: the same whatever the number of threads.
+    fn put(&mut self, seed: u64, verdict: Verdict, wanted: &Wanted) {
+        self.ahead.insert(seed, verdict);
+        while let Some(verdict) = self.ahead.remove(&self.told) {
+            if self.over {
+                return;
+            }
+            self.tell(self.told, verdict, wanted);
+            self.told += 1;
         }
-        if calls == 1 {
-            println!("{verdict:#?}");
+    }
+
+    fn tell(&mut self, seed: u64, verdict: Verdict, wanted: &Wanted) {
+        self.calls += 1;
+        self.duration_ms += verdict.duration_ms;
+        self.words += verdict.words;
+        for (kind, n) in &verdict.faults {
+            *self.faults.entry(kind).or_default() += n;
+        }
+        verdict.story.iter().for_each(|line| println!("{line}"));
+        let mut named: Vec<&'static str> = verdict.violations.iter().map(|v| v.promise).collect();
+        named.sort_unstable();
+        named.dedup();
+        for promise in &named {
+            *self.promises.entry(promise).or_default() += 1;
         }
         if let Some(first) = verdict.violations.first() {
-            bad += 1;
-            let more = verdict.violations.len() - 1;
-            println!("seed {seed}: {}: {} (and {more} more)", first.promise, first.what);
-            println!("  again with: cargo sim -- --seed {seed} --calls 1");
+            self.bad += 1;
+            let more = verdict.violations.len() + verdict.more - 1;
+            println!("seed {seed}: {}: {} (and {more} more, of {})", first.promise, first.what, named.join(" "));
+            if wanted.calls == 1 {
+                verdict.violations.iter().for_each(|v| println!("  {}: {}", v.promise, v.what));
+            } else {
+                println!("  again with: cargo sim -- --seed {seed} --calls 1");
+            }
         }
+        if let Some(promise) = wanted.until.as_ref().filter(|p| named.iter().any(|n| n == p)) {
+            println!("until {promise}: seed {seed}");
+        }
+        let hours = self.duration_ms as f64 / 3_600_000.0;
+        self.over = wanted.hours.is_some_and(|h| hours >= h)
+            || wanted.until.as_ref().is_some_and(|p| named.iter().any(|n| n == p));
     }
-    println!("{calls} calls, {:.1} hours of audio", duration_ms as f64 / 3_600_000.0);
-    for (kind, n) in faults {
-        println!("  {n:>8} {kind}");
+}
+
+fn main() -> ExitCode {
+    let Some(wanted) = wanted() else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    let desk = Mutex::new(Desk {
+        next: wanted.first,
+        ahead: BTreeMap::new(),
+        told: wanted.first,
+        calls: 0,
+        duration_ms: 0,
+        words: 0,
+        bad: 0,
+        promises: BTreeMap::new(),
+        faults: BTreeMap::new(),
+        over: false,
+    });
+    let work = || {
+        while let Some(seed) = desk.lock().ok().and_then(|mut desk| desk.take(&wanted)) {
+            let verdict = lived(seed, wanted.calls == 1);
+            if let Ok(mut desk) = desk.lock() {
+                desk.put(seed, verdict, &wanted);
+            }
+        }
+    };
+    thread::scope(|scope| (0..wanted.jobs).for_each(|_| drop(scope.spawn(work))));
+    let Ok(desk) = desk.into_inner() else { return ExitCode::FAILURE };
+    let minutes = desk.duration_ms as f64 / 60_000.0;
+    let struck: u64 = desk.faults.values().sum();
+    println!(
+        "draw {VERSION}, seeds {}..{}: {} calls, {:.1} hours, {} words; {struck} faults struck, {:.2} a minute",
+        wanted.first,
+        desk.told,
+        desk.calls,
+        minutes / 60.0,
+        desk.words,
+        struck as f64 / minutes.max(0.1)
+    );
+    for (kind, n) in &desk.faults {
+        println!("  {n:>9} {kind}");
     }
-    println!("{bad} calls broke a promise");
-    if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!("{} calls broke a promise {:?}", desk.bad, desk.promises);
+    if desk.bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A panic of the call is a fault as any other, and the seed shows it again.
+fn lived(seed: u64, tell: bool) -> Verdict {
+    catch_unwind(|| live_and_judge(seed, tell)).unwrap_or_else(|_| Verdict {
+        violations: vec![Violation { promise: "P6", what: "it panicked".to_owned() }],
+        ..Verdict::default()
+    })
 }

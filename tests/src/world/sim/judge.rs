@@ -1,154 +1,282 @@
-//! Whether the promises were kept. The judge knows the truth and looks only at what left the call.
+//! The last judgement of a call: what of all that was said arrived, and whether the summary tells the truth.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
-use engine::recogniser::Party as Heard;
-use engine::time::Span;
-use fixtures::kinesis::START_EPOCH_MS;
-use fixtures::tone::{BURST_MS, WORD_MS};
+use engine::call::{Ambiguous, EndReason, MediaCause, Summary};
+use engine::time::{Span, Time};
 
-use super::{Closed, Said, Shop, Truth, Violation};
-use crate::world::{World, at};
+use super::Violation;
+use super::life::Life;
+use super::oracle::Oracle;
+use super::ranges::Ranges;
+use crate::world::at;
 
-/// One block of audio, and the kit's own error.
-const TOLERANCE_MS: i64 = 64 + 10;
-/// So near the edge of a closed time a word may be heard in part: it is neither asked for nor forbidden.
-const EDGE_MS: i64 = 300;
-/// What was posted before its time was known to be closed is not posted again, whole utterance that it is.
-const LATE_EDGE_MS: i64 = 2_000;
+/// What was acknowledged so long ago is not sent again.
+const PROVISIONAL: Span = Span::from_s(15);
 
-pub(super) fn judge(world: &World, truth: &Truth, shop: &Shop) -> Vec<Violation> {
-    let mut violations = Vec::new();
-    let mut broken = |promise, what: String| violations.push(Violation { promise, what });
-    isolation(truth, shop, &mut broken);
-    silence(world, truth, &mut broken);
-    once(truth, shop, &mut broken);
-    ids(shop, &mut broken);
-    bounds(world, &mut broken);
-    summary(world, shop, &mut broken);
-    violations
-}
-
-type Broken<'a> = dyn FnMut(&'static str, String) + 'a;
-
-/// P1: no word of another contact.
-fn isolation(truth: &Truth, shop: &Shop, broken: &mut Broken<'_>) {
-    for (_, post) in &shop.stored {
-        let text = &post.message.content.0;
-        if text.split_whitespace().any(|w| truth.foreign.iter().any(|f| f == w)) {
-            broken("P1", format!("\"{text}\" was said by another contact"));
+pub(super) fn judge(life: &mut Life<'_>) {
+    life.oracle.settle();
+    let Some(summary) = life.summary.take() else { return };
+    let ended = matches!(
+        summary.end,
+        EndReason::Idle | EndReason::StopStreaming | EndReason::ContactsEnded
+    );
+    if !ended {
+        life.oracle.broken("P3", format!("the call ended with {:?}", summary.end));
+    }
+    delivered(life, &summary);
+    posts(life, &summary);
+    if life.tally.lives == 1 {
+        messages(life, &summary);
+        media(life, &summary);
+        sessions(life, &summary);
+        gate(life, &summary);
+    } else {
+        // What a worker counted and had not stored when it died is in no summary.
+        let died = life.tally.lives - 1;
+        if summary.resumed == 0 || summary.resumed > died {
+            life.oracle.broken("P7", format!("{} lives before it in the summary, {died} in truth", summary.resumed));
+        }
+        let promises = ["P1", "P2", "P3", "P4", "P7"];
+        let first = life.oracle.violations.iter().find(|v| promises.contains(&v.promise)).cloned();
+        if let Some(Violation { promise, what }) = first {
+            life.oracle.broken("P5", format!("in a call of {} lives, {promise}: {what}", life.tally.lives));
         }
     }
+    life.summary = Some(summary);
 }
 
-/// P2: no sample of a closed time leaves once it is known; no word of it is posted for the first time.
-fn silence(world: &World, truth: &Truth, broken: &mut Broken<'_>) {
-    for (left, chunk) in &world.chunks {
-        let frames = chunk.pcm.chunks_exact(4).enumerate();
-        let loud = frames.filter(|(_, f)| f.iter().any(|b| *b != 0)).map(|(n, _)| n);
-        for n in loud {
-            let sample = chunk.start + Span::from_samples(i64::try_from(n).unwrap_or(0), chunk.rate_hz);
-            let escaped =
-                |c: &&Closed| sample >= at(c.from_ms) && sample < at(c.to_ms) && *left > at(c.known_ms);
-            if let Some(closed) = truth.closed.iter().find(escaped) {
-                broken("P2", format!("sound of {} ms left although {closed:?}", (sample - at(0)).ms()));
-                return;
-            }
-        }
-    }
-}
-
-/// The words of what was stored, each id once, with the times at which they must have been said.
-fn delivered(shop: &Shop) -> Vec<(Said, String)> {
-    let mut seen = BTreeMap::new();
-    for (_, post) in &shop.stored {
-        seen.entry(post.message.message_id.clone()).or_insert(post);
-    }
-    let mut words = Vec::new();
-    for (id, post) in seen {
-        let customer = post.message.participant_id.ends_with("END_USER");
-        let party = if customer { fixtures::Party::Customer } else { fixtures::Party::Agent };
-        let start = post.message.start_time - START_EPOCH_MS;
-        for (i, word) in post.message.content.0.split_whitespace().enumerate() {
-            let at_ms = start + i64::try_from(i as u64 * WORD_MS).unwrap_or(0);
-            words.push((Said { party, at_ms, word: word.to_owned() }, id.clone()));
-        }
-    }
-    words
-}
-
-/// P3 and P4: every open word delivered once, at its time, by whom it was said; none invented.
-fn once(truth: &Truth, shop: &Shop, broken: &mut Broken<'_>) {
-    let mut delivered = delivered(shop);
-    for said in &truth.words {
-        let (from, to) = (said.at_ms, said.at_ms + i64::try_from(BURST_MS).unwrap_or(0));
-        let near = |c: &Closed| {
-            let edge = if c.known_ms > c.from_ms { LATE_EDGE_MS } else { EDGE_MS };
-            from < c.to_ms + EDGE_MS && c.from_ms - edge < to
-        };
-        let inside = |c: &Closed| c.from_ms <= from && to <= c.to_ms;
-        let matching = |(d, _): &(Said, String)| {
-            d.party == said.party && d.word == said.word && (d.at_ms - said.at_ms).abs() <= TOLERANCE_MS
-        };
-        let found = delivered.iter().position(matching);
-        match found {
-            Some(index) => {
-                let (_, id) = delivered.swap_remove(index);
-                let first = shop.stored.iter().find(|(_, p)| p.message.message_id == id).map(|(t, _)| *t);
-                let known = truth.closed.iter().find(|c| inside(c)).map(|c| at(c.known_ms));
-                if known.zip(first).is_some_and(|(known, first)| first > known) {
-                    broken("P2", format!("{said:?} was posted although it was known to be closed"));
-                }
-            }
-            None if truth.closed.iter().any(near) => {}
-            None => broken("P3", format!("{said:?} was not delivered")),
-        }
-    }
-    for (said, _) in delivered {
-        broken("P3", format!("{said:?} was delivered and not said then, or twice"));
-    }
-}
-
-/// P3: one text under one id; in a Salesforce that does not deduplicate, no more doubles than were reported.
-fn ids(shop: &Shop, broken: &mut Broken<'_>) {
-    let mut texts = BTreeMap::new();
-    for (_, post) in &shop.stored {
-        let message = &post.message;
-        let text = texts.entry(&message.message_id).or_insert(&message.content.0);
-        if *text != &message.content.0 {
-            broken("P3", format!("{} has two texts", message.message_id));
-        }
-    }
-}
-
-/// P6: what is held for a session that may fail is bounded.
-fn bounds(world: &World, broken: &mut Broken<'_>) {
-    if world.call.replay_bytes() > 90 * 32_000 + 3_200 {
-        broken("P6", format!("{} bytes of replay", world.call.replay_bytes()));
-    }
-}
-
-/// P7: the summary says what happened.
-fn summary(world: &World, shop: &Shop, broken: &mut Broken<'_>) {
-    let Some(summary) = &world.summary else {
-        broken("P7", "there is no summary".to_owned());
-        return;
+/// P3: every open word arrived, once.
+fn delivered(life: &mut Life<'_>, summary: &Summary) {
+    let Life { oracle, shop, tally, ears, .. } = life;
+    let plan = oracle.plan;
+    // Where audio ends in the middle of speech, a recogniser that is wrong by more than the pause between two words
+    // leaves it open which of them it heard: the word there may be missing, or come twice.
+    let vague = Span::from_ms(2 * i64::from(plan.ears.error_ms) + 400);
+    let torn = |party: usize, from: Time, to: Time| {
+        let cuts = || ears.cuts.iter().filter(|(p, _)| *p == party);
+        plan.ears.error_ms > 80 && cuts().any(|(_, at)| *at - vague <= to && from <= *at + vague)
     };
+    if !summary.messages.undelivered.is_empty() {
+        let n = summary.messages.undelivered.len();
+        oracle.broken("P3", format!("{n} messages are left over"));
+    }
+    let (stored, exposed) = (oracle.stored(), oracle.exposed());
+    // Which message holds a word: stored ones, and any.
+    let mut arrived: [HashMap<usize, &str>; 2] = Default::default();
+    let mut tried: [HashMap<usize, &str>; 2] = Default::default();
+    let mut twice = Vec::new();
+    for (id, sent) in &oracle.sent {
+        for word in &sent.words {
+            tried[sent.party].insert(*word, id);
+            if shop.stored.contains_key(id)
+                && let Some(other) = arrived[sent.party].insert(*word, id)
+                && !torn(sent.party, sent.from, sent.to)
+            {
+                twice.push(format!("a word of {} is in {id} and in {other}", (sent.from - at(0)).ms()));
+            }
+        }
+    }
+    twice.sort();
+    let mut missing = Vec::new();
+    let error = Span::from_ms(i64::from(plan.ears.error_ms));
+    // A word this near to what had left before it was known to be closed may be cut with it: it may be heard
+    // later than it was by the recogniser's error, and what is cut is wider than the exposure by as much.
+    let margin = error + error + Span::from_ms(5);
+    for party in 0..2 {
+        for (index, word) in plan.words[party].iter().enumerate() {
+            let (from, to) = Oracle::interval(*word);
+            let whole = stored.measure(from, to) == to - from;
+            let open = oracle.known.within(from, to).next().is_none() && oracle.zeroed.measure(from, to) == Span::ZERO;
+            let near = exposed.measure(from - margin, to + margin) > Span::ZERO;
+            if !whole || !open || near || torn(party, from, to) || arrived[party].contains_key(&index) {
+                continue;
+            }
+            let message = tried[party].get(&index).copied();
+            let left_behind = summary.recogniser.unfinished > 0
+                && tally.left_behind.iter().any(|(f, t)| *f <= from && to <= *t);
+            let excused = message.map_or(left_behind, |id| excuse(oracle, &shop.swallowed, &exposed, summary, id));
+            if !excused {
+                let why = message.map_or_else(|| "never posted".to_owned(), |id| format!("posted as {id}"));
+                missing.push(format!(
+                    "\"{}\", said by {party} at {} ms, did not arrive: {why}",
+                    word.text(),
+                    word.at_ms
+                ));
+            }
+        }
+    }
+    for what in missing.into_iter().chain(twice) {
+        oracle.broken("P3", what);
+    }
+}
+
+/// Whether there is a good reason why a message that was posted is not stored.
+fn excuse(
+    oracle: &Oracle<'_>,
+    swallowed: &std::collections::BTreeMap<String, Time>,
+    exposed: &Ranges,
+    summary: &Summary,
+    id: &str,
+) -> bool {
+    let Some(sent) = oracle.sent.get(id) else { return false };
+    let error = Span::from_ms(i64::from(oracle.plan.ears.error_ms) + 5);
+    // Part of it was closed when it was known too late: it is not sent a second time.
+    let touched = exposed.measure(sent.from - error, sent.to + error) > Span::ZERO;
+    if summary.messages.refused.contains_key(id) {
+        // It may have been taken, and is not to be sent again: it is listed.
+        return touched || oracle.plan.config.ambiguous == Ambiguous::Drop;
+    }
+    let Some((acknowledged, closed)) = sent.acknowledged else { return false };
+    if !swallowed.contains_key(id) {
+        return false;
+    }
+    // Salesforce threw it away in a pause of which the call heard nothing, or heard too late.
+    let heard = oracle.closings.iter().any(|k| acknowledged <= *k && *k <= acknowledged + PROVISIONAL);
+    touched || (!closed && !heard)
+}
+
+/// P3: where what may have been taken is not to be sent again, nothing stands there twice. Nothing is refused, but
+/// for that reason.
+fn posts(life: &mut Life<'_>, summary: &Summary) {
+    let Life { oracle, shop, .. } = life;
+    let once = oracle.plan.config.ambiguous == Ambiguous::Drop;
+    let mut wrong = Vec::new();
+    for (id, stored) in shop.stored.iter().filter(|(_, s)| s.times > 1) {
+        if once && oracle.sent.get(id).is_some_and(|s| s.accepted == 0) {
+            wrong.push(format!("{id} stands there {} times", stored.times));
+        }
+    }
+    wrong.sort();
+    for what in wrong {
+        oracle.broken("P3", what);
+    }
+    if !once && summary.messages.refused.values().any(|why| !why.contains("withdrawn")) {
+        oracle.broken("P3", format!("refused: {:?}", summary.messages.refused));
+    }
+}
+
+/// P3, P7: one text under one id, and no more doubles than were reported; posts and answers as counted.
+fn messages(life: &mut Life<'_>, summary: &Summary) {
+    let Life { oracle, shop, tally, .. } = life;
     let messages = &summary.messages;
-    if !messages.undelivered.is_empty() {
-        broken("P3", format!("{} messages are left over", messages.undelivered.len()));
+    let mut wrong = Vec::new();
+    let doubles: u64 = shop.stored.values().map(|s| s.times - 1).sum();
+    if doubles > messages.resent + messages.ambiguous {
+        let (resent, ambiguous) = (messages.resent, messages.ambiguous);
+        wrong.push(("P3", format!("{doubles} doubles, {resent} sent again and {ambiguous} that may have been there")));
     }
-    let mut times: BTreeMap<&String, u64> = BTreeMap::new();
-    for (_, post) in &shop.stored {
-        *times.entry(&post.message.message_id).or_default() += 1;
+    let delivered = oracle.sent.values().filter(|s| s.accepted > 0).count() as u64;
+    let resent = tally.accepted - delivered;
+    for (what, said, true_) in [
+        ("messages delivered", messages.delivered, delivered),
+        ("messages sent again", messages.resent, resent),
+        ("posts tried again", messages.retries, tally.retries),
+        ("posts that found it paused", messages.paused, tally.paused),
+    ] {
+        if said != true_ {
+            wrong.push(("P7", format!("{what}: {said} in the summary, {true_} in truth")));
+        }
     }
-    let doubles: u64 = times.values().map(|n| n - 1).sum();
-    let reported = messages.resent + shop.ambiguous;
-    if doubles > reported {
-        broken("P7", format!("{doubles} doubles, {reported} reported"));
+    if messages.not_taken != tally.not_taken {
+        wrong.push(("P7", format!("posts not taken: {:?}, in truth {:?}", messages.not_taken, tally.not_taken)));
     }
-    let heard = |party: Heard| world.chunks.iter().flat_map(move |(_, c)| c.party(party)).any(|s| s != 0);
-    if summary.start_time.is_none() && (heard(Heard::Customer) || heard(Heard::Agent)) {
-        broken("P7", "sound left the call, and the summary knows of none".to_owned());
+    for (promise, what) in wrong {
+        oracle.broken(promise, what);
+    }
+}
+
+/// P7: connections and bytes.
+fn media(life: &mut Life<'_>, summary: &Summary) {
+    let Life { oracle, tally, .. } = life;
+    let media = &summary.media;
+    let opened: u64 = media.selectors.values().sum();
+    for (what, said, true_) in
+        [("connections", opened, tally.connections), ("bytes of media", media.bytes, tally.media_bytes)]
+    {
+        if said != true_ {
+            oracle.broken("P7", format!("{what}: {said} in the summary, {true_} in truth"));
+        }
+    }
+    // An error that was told inside the response is the cause of its end.
+    let told = media.reconnects.get(&MediaCause::InBand).copied().unwrap_or(0);
+    if told > tally.in_band || media.in_band_errors.len() as u64 > tally.in_band {
+        let said = media.in_band_errors.len();
+        oracle.broken("P7", format!("errors in the stream: {told} ends, {said} told, {} in truth", tally.in_band));
+    }
+    for cause in [MediaCause::Connection, MediaCause::Limit, MediaCause::Service, MediaCause::Endpoint] {
+        let said = media.reconnects.get(&cause).copied().unwrap_or(0);
+        let true_ = tally.ended.get(&cause).copied().unwrap_or(0);
+        if said != true_ {
+            oracle.broken("P7", format!("connections ended by {cause:?}: {said} in the summary, {true_} in truth"));
+        }
+    }
+    let said = media.reconnects.get(&MediaCause::EndOfStream).copied().unwrap_or(0);
+    let true_ = tally.ended.get(&MediaCause::EndOfStream).copied().unwrap_or(0);
+    if said > true_ || said + told < true_ {
+        oracle.broken("P7", format!("connections that ended: {said} in the summary, {true_} in truth"));
+    }
+}
+
+/// P7: sessions and results.
+fn sessions(life: &mut Life<'_>, summary: &Summary) {
+    let Life { oracle, tally, ears, .. } = life;
+    let said = &summary.recogniser;
+    for (what, said, true_) in [
+        ("sessions", said.sessions, tally.sessions),
+        // A final result that ends where its session's audio was cut off in speech counts as a partial one.
+        ("results", said.finals + said.partials + said.stray, tally.finals + tally.partials),
+    ] {
+        if said != true_ {
+            oracle.broken("P7", format!("{what}: {said} in the summary, {true_} in truth"));
+        }
+    }
+    let cuts = ears.cuts.len() as u64;
+    if said.finals + said.stray + cuts < tally.finals || said.finals > tally.finals || said.words > tally.words {
+        let what = format!("final results: {} in the summary, {} in truth", said.finals, tally.finals);
+        oracle.broken("P7", what);
+    }
+    if said.failures != tally.failures {
+        oracle.broken("P7", format!("sessions failed: {:?}, in truth {:?}", said.failures, tally.failures));
+    }
+}
+
+/// P7: events, and what escaped.
+fn gate(life: &mut Life<'_>, summary: &Summary) {
+    let Life { oracle, .. } = life;
+    let said = &summary.gate;
+    let known = &oracle.known;
+    let exposed = oracle.exposed();
+    let counts = [
+        ("gate events", said.events, known.taken),
+        ("events repeated", said.repeated_events, known.repeated),
+        ("openings without a closing", said.unmatched_opens, known.unmatched),
+        ("skewed events", said.skewed_events, known.skewed),
+        ("events of other calls", said.events_of_other_calls, known.other_calls),
+    ];
+    let mut wrong: Vec<String> = counts
+        .into_iter()
+        .filter(|(_, said, true_)| said != true_)
+        .map(|(what, said, true_)| format!("{what}: {said} in the summary, {true_} in truth"))
+        .collect();
+    // To the sample, but for the edges of each piece.
+    let (total, pieces) = exposed.iter().fold((Span::ZERO, 1), |(sum, n), (f, t)| (sum + (t - f), n + 1));
+    if (said.exposed_ms - total.ms()).abs() > pieces + oracle.doubtful_ms {
+        wrong.push(format!("exposed: {} ms in the summary, {} ms in truth", said.exposed_ms, total.ms()));
+    }
+    let error = Span::from_ms(i64::from(oracle.plan.ears.error_ms) + 5);
+    let (mut least, mut most) = (0, 0);
+    for sent in oracle.sent.values() {
+        for word in &sent.words {
+            let (from, to) = Oracle::interval(oracle.plan.words[sent.party][*word]);
+            least += u64::from(from + error < to - error && exposed.measure(from + error, to - error) > Span::ZERO);
+            most += u64::from(exposed.measure(from - error, to + error) > Span::ZERO);
+        }
+    }
+    if said.exposed_words < least || said.exposed_words > most {
+        wrong.push(format!("words exposed: {} in the summary, {least} to {most} in truth", said.exposed_words));
+    }
+    for what in wrong {
+        oracle.broken("P7", what);
     }
 }

@@ -1,0 +1,181 @@
+//! When nothing was to be heard: worked out from the events alone, by another way than the product's.
+//!
+//! Each event is applied to the state of the telephone at its effective time; what follows is a list of closed
+//! stretches. This room knows events and time; not audio.
+
+use std::collections::BTreeSet;
+
+use engine::call::{EventKind, GateSource, TelephonyEvent};
+use engine::time::{Span, Time};
+
+/// How far a browser's clock may move an event.
+const REACH: Span = Span::from_s(10);
+
+/// Who keeps the gate closed.
+#[derive(Debug, Clone, Default)]
+struct Telephone {
+    known: BTreeSet<String>,
+    held: BTreeSet<(GateSource, String)>,
+    paused: BTreeSet<GateSource>,
+}
+
+impl Telephone {
+    fn closed(&self) -> bool {
+        !self.held.is_empty() || !self.paused.is_empty()
+    }
+
+    /// Applies an event; says whether it told nothing new, or opened what was not closed.
+    fn apply(&mut self, source: GateSource, event: &TelephonyEvent) -> (bool, bool) {
+        let who = event.participant.clone().unwrap_or_default();
+        let (mut repeated, mut unmatched) = (false, false);
+        match event.kind {
+            EventKind::Hold => {
+                self.known.insert(who.clone());
+                repeated = !self.held.insert((source, who));
+            }
+            EventKind::Resume => {
+                let mine: Vec<_> = self.held.iter().filter(|(s, _)| *s == source).cloned().collect();
+                let vague = mine.len() == 1 && mine[0].1 == ONE_OF_THEM;
+                if vague {
+                    self.held.remove(&mine[0]);
+                } else {
+                    unmatched = !self.held.remove(&(source, who));
+                }
+            }
+            EventKind::PauseRecording => repeated = !self.paused.insert(source),
+            EventKind::ResumeRecording => unmatched = !self.paused.remove(&source),
+            EventKind::Conference => self.held.retain(|(s, _)| *s != source),
+            EventKind::ParticipantAdded | EventKind::CallConnected => {
+                self.known.insert(who);
+            }
+            EventKind::ParticipantRemoved => {
+                self.held.remove(&(source, who.clone()));
+                self.known.remove(&who);
+            }
+            EventKind::Swap => {
+                let mine: Vec<_> = self.held.iter().filter(|(s, _)| *s == source).cloned().collect();
+                if mine.len() < 2 {
+                    let held = mine.first().map(|(_, w)| w.clone());
+                    let sure = held.as_deref().is_some_and(|w| w != ONE_OF_THEM) && self.known.len() == 2;
+                    let other = self.known.iter().find(|w| sure && Some(*w) != held.as_ref()).cloned();
+                    self.held.retain(|(s, _)| *s != source);
+                    self.held.insert((source, other.unwrap_or_else(|| ONE_OF_THEM.to_owned())));
+                }
+            }
+            _ => {}
+        }
+        (repeated, unmatched)
+    }
+}
+
+/// After a swap of which nobody knows who was exchanged.
+const ONE_OF_THEM: &str = "?";
+
+/// An event as it takes effect.
+#[derive(Debug, Clone)]
+struct Effective {
+    at: Time,
+    source: GateSource,
+    event: TelephonyEvent,
+}
+
+/// The events known so far and what follows from them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Known {
+    events: Vec<Effective>,
+    doubts: Vec<(Time, Time)>,
+    pub closed: Vec<(Time, Time)>,
+    pub taken: u64,
+    pub repeated: u64,
+    pub unmatched: u64,
+    pub skewed: u64,
+    pub other_calls: u64,
+}
+
+impl Known {
+    /// An event arrived. A closing takes effect at its own time, not after its arrival; an opening not before.
+    pub(super) fn arrived(&mut self, now: Time, source: GateSource, event: &TelephonyEvent) {
+        self.taken += 1;
+        let said = event.at.unwrap_or(now);
+        let closes = matches!(event.kind, EventKind::Hold | EventKind::PauseRecording | EventKind::Swap);
+        let at = if closes { said.max(now - REACH).min(now) } else { said.max(now).min(now + REACH) };
+        if said < now - REACH || said > now + REACH {
+            self.skewed += 1;
+        }
+        let place = self.events.partition_point(|e| e.at <= at);
+        self.events.insert(place, Effective { at, source, event: event.clone() });
+        self.settle();
+    }
+
+    /// Nothing of this time is to be heard, if there is a gate on this call at all.
+    pub(super) fn doubt(&mut self, from: Time, to: Time) {
+        self.doubts.push((from, to));
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        (self.closed, self.repeated, self.unmatched) = closings(&self.events, &self.doubts);
+        self.closed.extend(&self.doubts);
+        self.closed.sort_unstable();
+        merge(&mut self.closed);
+    }
+
+    /// The closed stretches that touch `[from, to)`.
+    pub(super) fn within(&self, from: Time, to: Time) -> impl Iterator<Item = (Time, Time)> + '_ {
+        let first = self.closed.partition_point(|(_, end)| *end <= from);
+        self.closed[first..].iter().take_while(move |(start, _)| *start < to).copied()
+    }
+
+    pub(super) fn is_closed(&self, at: Time) -> bool {
+        self.within(at, at + Span::from_us(1)).next().is_some()
+    }
+}
+
+fn closings(events: &[Effective], doubts: &[(Time, Time)]) -> (Vec<(Time, Time)>, u64, u64) {
+    let mut telephone = Telephone::default();
+    let (mut closed, mut since, mut before) = (Vec::new(), None, Time::MIN);
+    let (mut repeated, mut unmatched) = (0, 0);
+    for Effective { at, source, event } in events {
+        let (again, nothing) = telephone.apply(*source, event);
+        repeated += u64::from(again);
+        unmatched += u64::from(nothing);
+        // An opening of what nobody closed, as the first news after nobody was there: the closing was lost then.
+        let lost = doubts.iter().rfind(|(from, to)| nothing && *from <= *at && before <= *to);
+        closed.extend(lost.map(|(from, _)| (*from, *at)));
+        before = *at;
+        match (since, telephone.closed()) {
+            (None, true) => since = Some(*at),
+            (Some(from), false) => {
+                since = None;
+                if from < *at {
+                    closed.push((from, *at));
+                }
+            }
+            _ => {}
+        }
+    }
+    closed.extend(since.map(|from| (from, Time::MAX)));
+    closed.sort_unstable();
+    merge(&mut closed);
+    (closed, repeated, unmatched)
+}
+
+/// One that begins where another ends goes on with it.
+fn merge(closed: &mut Vec<(Time, Time)>) {
+    closed.dedup_by(|next, last| {
+        let joined = next.0 <= last.1;
+        if joined {
+            last.1 = last.1.max(next.1);
+        }
+        joined
+    });
+}
+
+/// When Salesforce, which needs no event to know, is paused.
+pub(super) fn truth(events: &[(Time, TelephonyEvent)], end: Time) -> Vec<(Time, Time)> {
+    let events: Vec<_> = events
+        .iter()
+        .map(|(at, event)| Effective { at: *at, source: GateSource::Toolkit, event: event.clone() })
+        .collect();
+    closings(&events, &[]).0.into_iter().map(|(from, to)| (from, to.min(end))).filter(|(f, t)| f < t).collect()
+}

@@ -1,0 +1,403 @@
+//! Who knows the truth: every word said, every closed stretch, and what of them left the call. It judges each
+//! output as it comes, by the name of the promise, and the whole when the call is over.
+//!
+//! The oracle looks only at what left the call and at what the world told it; the product's own state it sees
+//! where a promise is about it (P6), and the summary where that must agree with what happened (P7).
+
+use std::collections::{BTreeMap, HashMap};
+
+use engine::call::{Absence, Call, Config, GateSource, OnDoubt, Outcome, Post, TelephonyEvent};
+use engine::recogniser::AudioChunk;
+use engine::time::{Span, Time};
+use fixtures::kinesis::{FOREIGN_CONTACT_ID, START_EPOCH_MS};
+
+use super::Violation;
+use super::gates::Known;
+use super::plan::Plan;
+use super::ranges::Ranges;
+use super::sound::{self, FOREIGN_BYTE, PER_MS, Said};
+use crate::world::at;
+
+/// One block of audio.
+const BLOCK_MS: i64 = 64;
+/// The tone decoder's blocks: it takes so much of a word's edge for silence.
+const GRID: Span = Span::from_ms(4);
+/// Violations kept; the rest is counted.
+const MOST: usize = 20;
+
+/// A message as it was posted first.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub posts: u64,
+    pub accepted: u64,
+    /// The last answer was not "accepted".
+    pub unanswered: bool,
+    pub party: usize,
+    pub from: Time,
+    pub to: Time,
+    text: String,
+    /// The words it holds, as indices into the truth.
+    pub words: Vec<usize>,
+    /// It was acknowledged last, and whether the gate was known to be closed then.
+    pub acknowledged: Option<(Time, bool)>,
+}
+
+/// Audio that left last and was silent.
+#[derive(Debug)]
+struct Pending {
+    from: Time,
+    to: Time,
+    session: u32,
+    /// What of it was closed.
+    closed: Vec<(Time, Time)>,
+}
+
+pub(super) struct Oracle<'p> {
+    pub plan: &'p Plan,
+    pub violations: Vec<Violation>,
+    pub more: usize,
+    /// The gate by the events that have come.
+    pub known: Known,
+    /// Events of the log that are known.
+    pub logged: usize,
+    /// When the gate was open and an event closed it.
+    pub closings: Vec<Time>,
+    /// What left for the first time, and what of it left as silence because it was closed.
+    pub emitted: Ranges,
+    pub zeroed: Ranges,
+    /// The last audio on the timeline: silence in its place may have come before it.
+    pending: Option<Pending>,
+    /// Audio of which it is not known whether it left before its time was closed.
+    pub doubtful_ms: i64,
+    frontier: Time,
+    pub sent: HashMap<String, Sent>,
+    last_start: BTreeMap<String, i64>,
+    expected: Vec<u8>,
+    /// The most that was ever held.
+    pub replay_peak: usize,
+    pub outbox_peak: u64,
+}
+
+impl<'p> Oracle<'p> {
+    pub(super) fn new(plan: &'p Plan) -> Self {
+        Self {
+            plan,
+            violations: Vec::new(),
+            more: 0,
+            known: Known::default(),
+            logged: 0,
+            closings: Vec::new(),
+            emitted: Ranges::default(),
+            zeroed: Ranges::default(),
+            pending: None,
+            doubtful_ms: 0,
+            frontier: Time::MIN,
+            sent: HashMap::new(),
+            last_start: BTreeMap::new(),
+            expected: Vec::new(),
+            replay_peak: 0,
+            outbox_peak: 0,
+        }
+    }
+
+    pub(super) fn broken(&mut self, promise: &'static str, what: String) {
+        if self.violations.len() < MOST {
+            self.violations.push(Violation { promise, what });
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Another worker holds the call, and knows all that is in the log.
+    pub(super) fn returned(
+        &mut self,
+        now: Time,
+        absence: Absence,
+        log: &[(Time, GateSource, TelephonyEvent)],
+        on_doubt: OnDoubt,
+    ) {
+        self.settle();
+        let other = |event: &TelephonyEvent| event.call_id.as_deref() == Some(FOREIGN_CONTACT_ID);
+        let in_use = log.iter().any(|(arrival, _, e)| *arrival <= absence.died && !other(e));
+        // Nobody may have been there to take events: nothing of that time is to be heard, if there are any.
+        if in_use && absence.listening > absence.died && on_doubt == OnDoubt::Closed {
+            self.known.doubt(absence.died, absence.listening);
+        }
+        let new: Vec<_> = log.iter().skip(self.logged).cloned().collect();
+        for (arrival, source, event) in new {
+            if other(&event) {
+                self.known.taken += 1;
+                self.known.other_calls += 1;
+                self.logged += 1;
+            } else {
+                self.gate(arrival, now, source, &event);
+            }
+        }
+    }
+
+    /// A gate event was handed to the call.
+    pub(super) fn gate(&mut self, arrival: Time, now: Time, source: GateSource, event: &TelephonyEvent) {
+        self.logged += 1;
+        let before = self.known.is_closed(now);
+        self.known.arrived(arrival, source, event);
+        if !before && self.known.is_closed(now) {
+            self.closings.push(now);
+        }
+    }
+
+    // --- audio -------------------------------------------------------------------------------------
+
+    /// Audio reached the recogniser.
+    pub(super) fn chunk(&mut self, chunk: &AudioChunk) {
+        let end = chunk.start + Span::from_samples(chunk.samples() as i64, chunk.rate_hz);
+        let loud = chunk.pcm.iter().any(|b| *b != 0);
+        if loud {
+            self.samples(chunk, end);
+        }
+        self.advance(chunk, end, loud);
+    }
+
+    /// P1, P2, P4: every sample that is not silence is one that was said then, by that party, on this call,
+    /// while the gate was open as far as is known.
+    fn samples(&mut self, chunk: &AudioChunk, end: Time) {
+        let plan = self.plan;
+        let from = (chunk.start - at(0)).us() * PER_MS / 1000;
+        let closed: Vec<_> = self.known.within(chunk.start, end).collect();
+        let parties = chunk.channels.parties();
+        let width = 2 * parties.len();
+        let mut wrong = None;
+        for (channel, party) in parties.iter().enumerate() {
+            self.expected.clear();
+            self.expected.resize(chunk.samples() * 2, 0);
+            sound::render(&plan.words[party.channel()], from, &mut self.expected);
+            let heard = chunk.pcm.chunks_exact(width).map(|f| [f[2 * channel], f[2 * channel + 1]]);
+            for (n, (heard, said)) in heard.zip(self.expected.chunks_exact(2)).enumerate() {
+                if heard == [0, 0] {
+                    continue;
+                }
+                let when = chunk.start + Span::from_samples(n as i64, chunk.rate_hz);
+                if heard != said {
+                    wrong.get_or_insert((heard, when));
+                } else if closed.iter().any(|c| c.0 <= when && when < c.1) {
+                    let ms = (when - at(0)).ms();
+                    self.broken("P2", format!("sound of {ms} ms left, which was known to be closed"));
+                    return;
+                }
+            }
+        }
+        match wrong {
+            Some(([FOREIGN_BYTE, FOREIGN_BYTE], when)) => {
+                let ms = (when - at(0)).ms();
+                self.broken("P1", format!("sound of another contact reached the recogniser as {ms} ms"));
+            }
+            Some((_, when)) => {
+                let ms = (when - at(0)).ms();
+                self.broken("P4", format!("sound reached the recogniser as {ms} ms that was not made then"));
+            }
+            None => {}
+        }
+    }
+
+    /// Notes what left for the first time. Silence that stands in for late audio has the time of the audio that
+    /// follows it in its session, and is no part of the call.
+    fn advance(&mut self, chunk: &AudioChunk, end: Time, loud: bool) {
+        let start = chunk.start;
+        if let Some(last) = &self.pending {
+            if start < last.from {
+                return;
+            }
+            if start > last.from {
+                self.settle();
+            } else if last.session != chunk.session {
+                // Sent again, most likely; if it is the first time, what closed meanwhile is not known here.
+                self.doubtful_ms += (end - start).ms();
+                return;
+            }
+        } else if start < self.frontier {
+            return;
+        }
+        let closed = self.known.within(start, end).map(|(f, t)| (f.max(start), t.min(end))).collect();
+        self.pending = Some(Pending { from: start, to: end, session: chunk.session, closed });
+        if loud {
+            self.settle();
+        }
+    }
+
+    pub(super) fn settle(&mut self) {
+        let Some(Pending { from, to, closed, .. }) = self.pending.take() else { return };
+        self.frontier = to;
+        self.emitted.add(from, to);
+        for (from, to) in closed {
+            self.zeroed.add(from, to);
+        }
+    }
+
+    /// What was closed, as is known now, and left all the same.
+    pub(super) fn exposed(&self) -> Ranges {
+        self.emitted.intersection(&self.known.closed).without(&self.zeroed)
+    }
+
+    /// How much of this stretch is exposed, by what is known now.
+    fn exposed_in(&self, from: Time, to: Time) -> Span {
+        let mut sum = Span::ZERO;
+        for (start, end) in self.known.within(from, to) {
+            for (start, end) in self.emitted.within(start.max(from), end.min(to)) {
+                sum = sum + (end - start) - self.zeroed.measure(start, end);
+            }
+        }
+        sum
+    }
+
+    // --- messages ----------------------------------------------------------------------------------
+
+    pub(super) fn post(&mut self, post: &Post) {
+        let message = &post.message;
+        if let Some(sent) = self.sent.get_mut(&message.message_id) {
+            sent.posts += 1;
+            if sent.text != message.content.0 {
+                self.broken("P3", format!("{} has two texts", message.message_id));
+            }
+            return;
+        }
+        let (from, to) = (Time::from_ms(message.start_time), Time::from_ms(message.end_time));
+        let party = usize::from(!message.participant_id.ends_with("END_USER"));
+        let words = self.words(post, party);
+        self.order(post);
+        for index in &words {
+            let word = self.plan.words[party][*index];
+            let exposed = self.exposed_in(at(word.at_ms), at(word.end_ms()));
+            if exposed > GRID {
+                let what = format!("\"{}\" of {} ms was posted first when it was known to be closed", word.text(), word.at_ms);
+                self.broken("P2", what);
+            }
+        }
+        self.sent.insert(
+            message.message_id.clone(),
+            Sent {
+                posts: 1,
+                accepted: 0,
+                unanswered: true,
+                party,
+                from,
+                to,
+                text: message.content.0.clone(),
+                words,
+                acknowledged: None,
+            },
+        );
+    }
+
+    /// How far a time may be wrong.
+    pub(super) fn tolerance_ms(&self) -> i64 {
+        BLOCK_MS + i64::from(self.plan.ears.error_ms)
+    }
+
+    /// P3, P4: which words these are, said by whom, when, under which key.
+    fn words(&mut self, post: &Post, party: usize) -> Vec<usize> {
+        let message = &post.message;
+        let (start, end) = (message.start_time - START_EPOCH_MS, message.end_time - START_EPOCH_MS);
+        let tolerance = self.tolerance_ms();
+        let plan = self.plan;
+        let truth = &plan.words[party];
+        let mut found: Vec<usize> = Vec::new();
+        let mut from = truth.partition_point(|w| w.at_ms < start - 3_000);
+        for text in message.content.0.split_whitespace() {
+            let word = sound::index(text);
+            let until = truth.partition_point(|w| w.at_ms < end + 3_000);
+            let Some(place) = truth[from.min(until)..until].iter().position(|w| Some(w.word) == word) else {
+                self.broken("P3", format!("\"{text}\" was posted for {start}..{end} ms and not said"));
+                continue;
+            };
+            found.push(from + place);
+            from += place + 1;
+        }
+        let ends = found.first().zip(found.last()).map(|(f, l)| (truth[*f].at_ms, truth[*l].end_ms()));
+        if let Some((first, last)) = ends
+            && ((first - start).abs() > tolerance || (last - end).abs() > tolerance)
+        {
+            self.broken("P4", format!("said {first}..{last} ms, posted as {start}..{end} ms"));
+        }
+        let key = ends.map_or(plan.key.as_str(), |(first, _)| self.key_of(first));
+        let who = format!("{key}{}", if party == 0 { "END_USER" } else { "VIRTUAL_AGENT" });
+        if post.vendor_call_key != key || message.participant_id != who {
+            let (key, who) = (&post.vendor_call_key, &message.participant_id);
+            self.broken("P3", format!("what was said at {start} ms went to {key} as {who}"));
+        }
+        found
+    }
+
+    fn key_of(&self, ms: i64) -> &'p str {
+        let plan = self.plan;
+        let consult = plan.consults.iter().find(|(from, to, _)| (*from - 700..*to + 700).contains(&ms));
+        consult.map_or(plan.key.as_str(), |(.., key)| key.as_str())
+    }
+
+    /// P3: each participant's messages leave in the order in which they were said.
+    fn order(&mut self, post: &Post) {
+        let message = &post.message;
+        let before = self.last_start.insert(message.participant_id.clone(), message.start_time);
+        if before.is_some_and(|before| before > message.start_time) {
+            let ms = message.start_time - START_EPOCH_MS;
+            self.broken("P3", format!("what was said at {ms} ms was posted behind what was said after it"));
+        }
+    }
+
+    /// An answer reached the call.
+    pub(super) fn answered(&mut self, now: Time, id: &str, outcome: &Outcome) {
+        let closed = self.known.is_closed(now);
+        let Some(sent) = self.sent.get_mut(id) else { return };
+        sent.unanswered = *outcome != Outcome::Accepted;
+        if *outcome == Outcome::Accepted {
+            sent.accepted += 1;
+            sent.acknowledged = Some((now, closed));
+        }
+    }
+
+    /// Whoever posted this is gone, and its answer with it.
+    pub(super) fn answer_lost(&mut self, id: &str) {
+        if let Some(sent) = self.sent.get_mut(id) {
+            sent.unanswered = true;
+        }
+    }
+
+    // --- bounds ------------------------------------------------------------------------------------
+
+    /// P6: what is held is bounded.
+    pub(super) fn bounds(&mut self, call: &Call, config: &Config) {
+        let ring = config.live.as_ref().map_or(Span::ZERO, |live| live.replay);
+        // One chunk more than it holds, on two channels.
+        let most = (ring + config.chunk).samples(8_000) as usize * 4;
+        let replay = call.replay_bytes();
+        if replay > most && self.replay_peak <= most {
+            self.broken("P6", format!("{replay} bytes of replay, {most} at most"));
+        }
+        self.replay_peak = self.replay_peak.max(replay);
+    }
+
+    /// P6, of what is dearer to know.
+    pub(super) fn bounds_of_queues(&mut self, call: &Call, config: &Config) {
+        let waiting = call.progress().waiting;
+        // Media is not asked for any more when it is full; what was read already may still become messages.
+        let most = config.max_outbox as u64 + 200;
+        if waiting > most && self.outbox_peak <= most {
+            self.broken("P6", format!("{waiting} messages wait"));
+        }
+        self.outbox_peak = self.outbox_peak.max(waiting);
+    }
+
+    /// The words that are wholly stored in the stream, of this call: what can be heard at all.
+    pub(super) fn stored(&self) -> Ranges {
+        let mut stored = Ranges::default();
+        for stream in &self.plan.kinesis.streams {
+            for fragment in stream.fragments.iter().filter(|f| !self.plan.kinesis.legs[f.leg].foreign) {
+                stored.add(at(fragment.start_ms), at(fragment.end_ms()));
+            }
+        }
+        stored
+    }
+
+    /// When a word sounds.
+    pub(super) fn interval(word: Said) -> (Time, Time) {
+        (at(word.at_ms), at(word.end_ms()))
+    }
+}

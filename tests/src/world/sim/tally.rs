@@ -1,0 +1,40 @@
+//! What the world did to a call, counted, for the summary to be compared with.
+
+use std::collections::BTreeMap;
+
+use engine::call::{MediaCause, RetryCause};
+use engine::recogniser::RecogniserCause;
+use engine::time::Time;
+
+/// Counts of what really happened.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// Faults that struck, by kind.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// Workers that held the call.
+    pub lives: u64,
+    pub connections: u64,
+    pub media_bytes: u64,
+    /// Connections that ended by themselves, by cause as the call was told.
+    pub ended: BTreeMap<MediaCause, u64>,
+    pub in_band: u64,
+    pub sessions: u64,
+    pub finals: u64,
+    pub partials: u64,
+    pub words: u64,
+    pub failures: BTreeMap<RecogniserCause, u64>,
+    /// Audio of sessions that failed when another had gone on.
+    pub left_behind: Vec<(Time, Time)>,
+    pub posts: u64,
+    pub accepted: u64,
+    pub paused: u64,
+    pub not_taken: BTreeMap<RetryCause, u64>,
+    /// Posts of an id whose last answer was no acceptance.
+    pub retries: u64,
+}
+
+impl Tally {
+    pub(super) fn strike(&mut self, kind: &'static str) {
+        *self.faults.entry(kind).or_default() += 1;
+    }
+}
