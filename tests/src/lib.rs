@@ -5,6 +5,7 @@
 
 #[cfg(feature = "emulators")]
 pub mod dynamodb;
+#[cfg(feature = "emulators")]
 pub mod emulators;
 #[cfg(feature = "emulators")]
 pub mod live;

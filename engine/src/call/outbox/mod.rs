@@ -188,7 +188,7 @@ impl Outbox {
 
     /// Whatever Salesforce held back for a pause is tried at once: the gate is open, or the call is over.
     pub(super) fn release_paused(&mut self, now: Time) {
-        for entry in self.queues.values_mut().flatten().filter(|e| e.paused) {
+        for entry in self.queues.values_mut().flatten().filter(|e| e.paused && e.state != State::InFlight) {
             entry.state = State::Ready(now);
         }
     }
@@ -281,7 +281,7 @@ impl Outbox {
                 }
                 continue;
             }
-            entry.state = State::InFlight;
+            (entry.state, entry.paused) = (State::InFlight, false);
             // What was acknowledged before is sent again, not tried again.
             if entry.attempts > u32::from(entry.again) {
                 self.summary.retries += 1;
