@@ -4,6 +4,8 @@
 //! when, and on which channel.
 
 #[cfg(feature = "emulators")]
+pub mod dynamodb;
+#[cfg(feature = "emulators")]
 pub mod emulators;
 #[cfg(feature = "emulators")]
 pub mod live;

@@ -357,3 +357,20 @@ fn a_second_death_during_the_return_does_no_more_harm_than_the_first() {
         }
     }
 }
+
+#[test]
+fn a_death_right_behind_the_return_does_not_forget_the_place() {
+    let config = stores();
+    let death = output_at(&config, Outside::new, 9_000);
+    for second in (1..80).step_by(4) {
+        let mut world = Outside::new();
+        world.life(Call::new(config.clone(), 3), Some((death, true)));
+        let call = world.resume(&config, Span::from_s(1), true);
+        let End::Died = world.life(call, Some((second, true))) else { continue };
+        let earlier = world.began.len();
+        let call = world.resume(&config, Span::from_s(1), true);
+        world.life(call, None);
+        let begins = &world.began[earlier];
+        assert!(matches!(begins, MediaFrom::AfterFragment(_)), "second death at {second}: {begins:?}");
+    }
+}

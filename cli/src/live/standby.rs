@@ -46,6 +46,11 @@ pub(super) struct Standby {
 impl Standby {
     /// To the end of the call, or of this process.
     pub(super) async fn see_through(&self, signal: &mut StopSignal) -> Result<End, Failure> {
+        let services = Arc::clone(&self.services);
+        // Where no worker lives somebody has to; what it does not come to another call will.
+        log::spawn(async move {
+            let _ = services.custody.store().sweep(clock::now()).await;
+        });
         loop {
             let life = tokio::select! {
                 taken = self.take() => match taken? {
@@ -76,7 +81,7 @@ impl Standby {
     /// Waits until the call is ours; `None`: it is over.
     async fn take(&self) -> Result<Option<Life>, Failure> {
         let custody = &self.services.custody;
-        let (mut waiting, mut failing) = (false, false);
+        let (mut waiting, mut failing, mut handed_on) = (false, false, false);
         loop {
             let pause = match custody.begin(&self.payload, false).await {
                 Ok(Taken::Ours(life)) => return Ok(Some(*life)),
@@ -84,6 +89,8 @@ impl Standby {
                     if !std::mem::replace(&mut waiting, true) {
                         tracing::info!(owner, "another process has the call: this one waits in case it dies");
                     }
+                    // The trigger may name a stream that the other does not know.
+                    handed_on = handed_on || custody.hand_on(&self.payload).await.is_ok();
                     let left = u64::try_from((until - clock::now()).ms()).unwrap_or(0);
                     Duration::from_millis(left.max(20)).min(LONGEST_PAUSE)
                 }

@@ -1,9 +1,11 @@
 //! Processes that die, wait, take over and hand over: what Salesforce has in the end is what was said.
 
+use std::net::SocketAddr;
+
 use fixtures::Party;
 use fixtures::tone::Decoder;
-use serde_json::json;
-use tests::live::{Begun, Lab, Program, Talk, until};
+use serde_json::{Value, json};
+use tests::live::{Begun, Lab, Program, Talk, request, until};
 
 use crate::worker::Worker;
 use crate::{settings, transcribe};
@@ -84,6 +86,50 @@ async fn of_two_processes_for_one_call_one_works_and_the_other_takes_over_when_t
 }
 
 #[tokio::test]
+async fn workers_that_share_a_table_go_on_with_each_others_calls() {
+    let lab = Lab::new().await;
+    let Some((url, table)) = tests::dynamodb::table().await else { return };
+    let kept = [
+        "store.kind=dynamodb".to_owned(),
+        format!("store.table={table}"),
+        format!("aws.dynamodb_endpoint_url={url}"),
+        format!("store.key={}", "5e".repeat(32)),
+    ];
+    let options: Vec<&str> = SOON.into_iter().chain(kept.iter().map(String::as_str)).collect();
+    let call = lab.begin(&talk());
+    let first = Worker::start(&lab, &options).await;
+    assert_eq!(first.begin(&call).await.body["result"], "started");
+    delivered(&lab, &call, 1).await;
+    let second = Worker::start(&lab, &options).await;
+    assert_eq!(second.begin(&call).await.body["result"], "heldElsewhere");
+    delivered(&lab, &call, 2).await;
+    first.program.kill().await;
+    second.ended(&call).await;
+    lab.judge(&call.key, &call.truth);
+    assert_eq!(second.begin(&call).await.body["result"], "finished");
+}
+
+#[tokio::test]
+async fn a_process_that_slept_past_its_lease_posts_nothing_and_waits() {
+    let lab = Lab::new().await;
+    let call = lab.begin(&talk());
+    let mut first = start(&lab, &call).await;
+    delivered(&lab, &call, 1).await;
+    let mut second = start(&lab, &call).await;
+    second.says("another process has the call").await;
+    first.signal("STOP").await;
+    second.says("the call goes on where another worker left it").await;
+    delivered(&lab, &call, 3).await;
+    first.signal("CONT").await;
+    first.says("this one waits in case it dies").await;
+    let ended = second.ended().await.with(0);
+    assert!(ended.stderr.contains("resumed    1 time"), "{}", ended.stderr);
+    let woken = first.ended().await.with(0);
+    assert!(woken.stderr.contains("is over already"), "{}", woken.stderr);
+    lab.judge(&call.key, &call.truth);
+}
+
+#[tokio::test]
 async fn sigterm_hands_a_call_over_and_no_word_is_cut_or_lost() {
     let lab = Lab::new().await;
     let call = lab.begin(&talk());
@@ -126,6 +172,39 @@ async fn a_gate_event_that_a_worker_took_before_it_died_is_honoured_by_the_next(
     for word in heard(&lab) {
         assert!(["hello", "goodbye"].contains(&word), "P2: {word:?} left the process");
     }
+}
+
+/// Starts a call that takes events over HTTP; where.
+async fn start_listening(lab: &Lab, call: &Begun) -> (Program, SocketAddr) {
+    let arguments = ["call", "-", "--listen", "127.0.0.1:0"];
+    let mut program = transcribe(&arguments, &settings(lab, &SOON), &call.trigger().to_string()).await;
+    let line: Value = serde_json::from_str(&program.says("listening").await).unwrap();
+    let address = line["fields"]["address"].as_str().unwrap().parse().unwrap();
+    (program, address)
+}
+
+#[tokio::test]
+async fn one_call_that_listens_remembers_what_it_was_told_before_it_was_killed() {
+    let lab = Lab::new().await;
+    let talk = Talk::new()
+        .say(Party::Customer, 300, "hello")
+        .say(Party::Agent, 5_000, "five six seven eight")
+        .say(Party::Agent, 10_000, "goodbye");
+    let call = lab.begin(&talk);
+    let path = format!("/v1/calls/{}/events", call.contact);
+    let (first, address) = start_listening(&lab, &call).await;
+    delivered(&lab, &call, 1).await;
+    let pause = request(address, "POST", &path, None, Some(&call.event("PAUSE_RECORDING"))).await;
+    assert_eq!((pause.status, &pause.body["result"]), (202, &json!("taken")));
+    first.kill().await;
+    let (second, address) = start_listening(&lab, &call).await;
+    lab.wait(call.at(8_000)).await;
+    let resume = request(address, "POST", &path, None, Some(&call.event("RESUME_RECORDING"))).await;
+    assert_eq!(resume.status, 202);
+    let _ = second.ended().await.with(0);
+    assert!(!heard(&lab).contains(&"six"), "P2");
+    let open: Vec<_> = call.truth.iter().filter(|u| !u.text.contains("six")).cloned().collect();
+    lab.judge(&call.key, &open);
 }
 
 #[tokio::test]

@@ -204,19 +204,20 @@ impl Call {
     /// A closing may have come too late: what left as sound is exposure, its words are cut where that is
     /// still possible.
     fn expose(&mut self) {
-        let exposed = self.gate.exposed();
+        let Self { gate, sent_words, summary, .. } = self;
+        let exposed = gate.exposed();
         let total_ms = exposed.total().ms();
         if total_ms == self.reported_exposure_ms {
             return;
         }
-        self.reported_exposure_ms = total_ms;
-        self.report(Report::Exposed { total_ms });
-        for (word, counted) in &mut self.sent_words {
+        for (word, counted) in sent_words {
             if !*counted && exposed.overlaps(*word) {
                 *counted = true;
-                self.summary.gate.exposed_words += 1;
+                summary.gate.exposed_words += 1;
             }
         }
+        self.reported_exposure_ms = total_ms;
+        self.report(Report::Exposed { total_ms });
         self.recut();
     }
 

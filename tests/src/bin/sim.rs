@@ -102,7 +102,12 @@ impl Desk {
         if let Some(first) = verdict.violations.first() {
             self.bad += 1;
             let more = verdict.violations.len() + verdict.more - 1;
-            println!("seed {seed}: {}: {} (and {more} more, of {})", first.promise, first.what, named.join(" "));
+            println!(
+                "seed {seed}: {}: {} (and {more} more, of {})",
+                first.promise,
+                first.what,
+                named.join(" ")
+            );
             if wanted.calls == 1 {
                 verdict.violations.iter().for_each(|v| println!("  {}: {}", v.promise, v.what));
             } else {

@@ -98,8 +98,16 @@ impl Program {
     /// # Panics
     /// When the signal cannot be sent.
     pub async fn terminate(&self) {
+        self.signal("TERM").await;
+    }
+
+    /// Sends it a signal: `STOP` puts it to sleep, `CONT` wakes it up.
+    ///
+    /// # Panics
+    /// When the signal cannot be sent.
+    pub async fn signal(&self, name: &str) {
         // Every shell has it built in.
-        let sent = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.id())).status().await;
+        let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.id())).status().await;
         assert!(sent.expect("a shell").success());
     }
 

@@ -79,7 +79,9 @@ fn story(plan: &plan::Plan, life: &mut life::Life<'_>) -> Vec<String> {
     lines.extend(plan.shop.paused.iter().map(|(f, t)| (ms(*f), format!("paused until {}", ms(*t)))));
     lines.extend(life.oracle.known.closed.iter().map(|(f, t)| (ms(*f), format!("closed until {}", ms(*t)))));
     lines.extend(life.oracle.exposed().iter().map(|(f, t)| (ms(f), format!("exposed until {}", ms(t)))));
-    lines.extend(plan.kinesis.legs.iter().map(|l| (i64::MIN, format!("leg {} foreign: {}", l.contact, l.foreign))));
+    lines.extend(
+        plan.kinesis.legs.iter().map(|l| (i64::MIN, format!("leg {} foreign: {}", l.contact, l.foreign))),
+    );
     lines.sort_by_key(|(at, _)| *at);
     let mut story: Vec<String> = lines.into_iter().map(|(at, line)| format!("{at:>8} {line}")).collect();
     story.push(format!("{:#?}", life.summary));

@@ -143,3 +143,18 @@ async fn a_clock_that_is_off_is_named_with_how_much_and_which_way() {
     let world = World::with_salesforce_ahead(Span::from_s(-3600)).await;
     assert_says(&world.complaint().await, &["failed   clock", " s ahead of Salesforce's"]);
 }
+
+#[tokio::test]
+async fn a_store_that_cannot_be_used_or_is_none_is_named() {
+    let mut world = World::well().await;
+    let file = world.path("key.pem");
+    world.unset("store.directory");
+    world.set("store.directory", &file);
+    assert_says(&world.complaint().await, &["failed   store", "key.pem", "[store] directory"]);
+    world.set("store.kind", "dynamodb");
+    world.set("aws.dynamodb_endpoint_url", "http://127.0.0.1:9");
+    assert_says(&world.complaint().await, &["failed   store", "no connection"]);
+    world.unset("store.kind");
+    world.set("store.kind", "none");
+    assert_says(&world.complaint().await, &["warning  store", "ends with its process"]);
+}

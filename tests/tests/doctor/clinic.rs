@@ -83,6 +83,7 @@ impl World {
             ("salesforce.org_id", "00D000000000001".into()),
             ("salesforce.call_center", "HVCC".into()),
             ("salesforce.private_key_file", self.path("key.pem")),
+            ("store.directory", self.path("store")),
         ] {
             self.set(key, &value);
         }

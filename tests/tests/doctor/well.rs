@@ -22,6 +22,7 @@ async fn where_all_is_well_every_line_says_so_in_the_order_of_the_manual() {
         "private key",
         "organisation",
         "salesforce",
+        "store",
     ];
     assert_eq!(looked_at, order);
     assert!(findings[2].to_string().starts_with("ok       credentials   from EnvironmentVariable"));

@@ -1,91 +1,22 @@
-//! A DynamoDB in memory, one for all tests of this process, and what only a table can suffer.
+//! What only a table can suffer.
 
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use aws_credential_types::Credentials as Keys;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use engine::shell::aws::{Aws, AwsOptions};
 use engine::shell::store::{Claim, DynamoDb, Store, StoreAction, StoreError};
-use serde_json::json;
-use tests::tools;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tests::dynamodb;
 
 use crate::kit::{KEEP, START, TTL};
 
-/// The server ends with its standard input, and that with this process.
-static SERVER: Mutex<Option<(Child, u16)>> = Mutex::new(None);
-static TABLES: AtomicU32 = AtomicU32::new(0);
-
-/// Its port; `None` where there is no node.
-fn port() -> Option<u16> {
-    let mut server = SERVER.lock().unwrap();
-    if let Some((_, port)) = &*server {
-        return Some(*port);
-    }
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("dynamodb");
-    let installed = tools::npm("dynamodb", &scripts)?;
-    // A module is looked for beside the script that wants it.
-    let script = installed.join(format!("server-{}.mjs", std::process::id()));
-    std::fs::copy(scripts.join("server.mjs"), &script).unwrap();
-    let mut child = Command::new("node")
-        .arg(&script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("node runs");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    std::fs::remove_file(script).unwrap();
-    let port = line.trim().parse().expect("a port");
-    *server = Some((child, port));
-    Some(port)
-}
-
-/// A new table as the templates make it, and a client.
+/// A new table, and a client.
 pub(crate) async fn table() -> Option<(Arc<Aws>, String)> {
-    let port = tokio::task::spawn_blocking(port).await.unwrap()?;
-    let name = format!("kvscribe-{}", TABLES.fetch_add(1, Ordering::Relaxed));
-    create(port, &name).await;
-    let url = Some(format!("http://127.0.0.1:{port}"));
-    let region = Some("eu-west-2".to_owned());
+    let (url, name) = dynamodb::table().await?;
+    let (region, url) = (Some("eu-west-2".to_owned()), Some(url));
     let options = AwsOptions { region, dynamodb_endpoint_url: url, ..AwsOptions::default() };
     let keys = SharedCredentialsProvider::new(Keys::new("AKIDEXAMPLE", "secret", None, None, "test"));
     Some((Arc::new(Aws::new(options, keys).unwrap()), name))
-}
-
-async fn create(port: u16, name: &str) {
-    let text = |name: &str| json!({ "AttributeName": name, "AttributeType": "S" });
-    let keys = |hash: &str, range: &str| json!([{ "AttributeName": hash, "KeyType": "HASH" }, { "AttributeName": range, "KeyType": "RANGE" }]);
-    let body = json!({
-        "TableName": name,
-        "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [text("pk"), text("sk"), text("queue"),
-            { "AttributeName": "due", "AttributeType": "N" }],
-        "KeySchema": keys("pk", "sk"),
-        "GlobalSecondaryIndexes": [{
-            "IndexName": "queue",
-            "KeySchema": keys("queue", "due"),
-            "Projection": { "ProjectionType": "INCLUDE", "NonKeyAttributes": ["until"] },
-        }],
-    })
-    .to_string();
-    let request = format!(
-        "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/x-amz-json-1.0\r\n\
-         X-Amz-Target: DynamoDB_20120810.CreateTable\r\nX-Amz-Date: 20191018T000000Z\r\n\
-         Authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20191018/eu-west-2/dynamodb/aws4_request, \
-         SignedHeaders=host, Signature=00\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 fn store(aws: &Arc<Aws>, table: &str) -> DynamoDb {

@@ -79,6 +79,8 @@ pub(super) struct Gate {
     closed: Intervals,
     emitted: Intervals,
     zeroed: Intervals,
+    /// Follows from the events: what leaves while they are known leaves as silence where they close.
+    exposed: Intervals,
     pub(super) counts: Counts,
 }
 
@@ -100,6 +102,7 @@ impl Gate {
             closed: Intervals::default(),
             emitted: Intervals::default(),
             zeroed: Intervals::default(),
+            exposed: Intervals::default(),
             counts: Counts::default(),
         }
     }
@@ -237,6 +240,7 @@ impl Gate {
         for closing in &self.closings {
             self.closed.add(closing.interval);
         }
+        self.exposed = self.closed.uncovered(&self.emitted, &self.zeroed);
     }
 
     /// The closed parts of `window`.
@@ -266,6 +270,11 @@ impl Gate {
     /// Audio of `window` has left the call, `zeroed` of it as silence. What had left before, in another life of
     /// the call, had left as it did then.
     pub(super) fn emitted(&mut self, window: Interval, zeroed: &[Interval]) {
+        if self.emitted.end().is_none_or(|end| end <= window.from) {
+            zeroed.iter().for_each(|part| self.zeroed.add(*part));
+            self.emitted.add(window);
+            return;
+        }
         let window = Intervals::from(window);
         let mut silent = Intervals::default();
         zeroed.iter().for_each(|part| silent.add(*part));
@@ -281,13 +290,14 @@ impl Gate {
     /// Total closed time of what was emitted.
     pub(super) fn closed_emitted(&mut self) -> Span {
         self.settle();
-        self.closed.uncovered(&self.emitted, &Intervals::default()).total()
+        let parts = self.closed.iter().flat_map(|closed| self.emitted.within(closed));
+        parts.fold(Span::ZERO, |sum, part| sum + (part.to - part.from))
     }
 
     /// What was closed but had already left the call as sound.
-    pub(super) fn exposed(&mut self) -> Intervals {
+    pub(super) fn exposed(&mut self) -> &Intervals {
         self.settle();
-        self.closed.uncovered(&self.emitted, &self.zeroed)
+        &self.exposed
     }
 
     /// Before which of these words the gate was closed since the word in front of it: no message spans a time
@@ -310,7 +320,8 @@ impl Gate {
     /// A word may be the sound of an exposed interval if it lies within the recogniser's word-time error of
     /// it. Inside zeroed audio nothing was heard: a word that lies there for certain was never said.
     pub(super) fn cut(&mut self, segment: Interval, words: &[Interval], times: WordTimes) -> Vec<bool> {
-        let exposed = self.exposed();
+        self.settle();
+        let exposed = &self.exposed;
         match times {
             WordTimes::Spread { error_ms } => {
                 let cut = exposed.overlaps(segment.widened(Span::from_ms(i64::from(error_ms))));

@@ -141,6 +141,11 @@ impl Link {
         self.passed = segments.by_ref().take(saved.begin_in).collect();
         self.segment = segments.next().unwrap_or_else(|| self.segment.clone());
         self.next = segments.collect();
+        self.number = self.passed.len() as u64;
+        if let (Some(number), Some(end)) = (&saved.after_fragment, saved.audio_end) {
+            // It stays the place to begin behind until a later one is final.
+            self.trail.add(number, self.number, end);
+        }
         self.last_fragment = saved.after_fragment;
         self.audio_end = saved.audio_end;
         self.stopped = saved.stopped.then_some(now);

@@ -281,7 +281,7 @@ impl Outbox {
                 }
                 continue;
             }
-            entry.state = State::InFlight;
+            (entry.state, entry.paused) = (State::InFlight, false);
             // What was acknowledged before is sent again, not tried again.
             if entry.attempts > u32::from(entry.again) {
                 self.summary.retries += 1;

@@ -26,7 +26,8 @@ pub struct WorkerOptions {
     pub request_timeout_ms: u64,
     /// Connections open at once; further ones wait unaccepted. Default 256.
     pub max_connections: usize,
-    /// After SIGTERM, how long calls may take to hand on what they heard, s. Default 120.
+    /// After SIGTERM, how long calls may take to be handed over, or without a store to hand on what they heard, s.
+    /// Default 120.
     pub drain_deadline_s: u64,
 }
 

@@ -96,9 +96,10 @@ impl Inbox {
     /// The call has these contacts, besides those that it had.
     pub(crate) fn look_for(&self, more: &[String]) {
         self.contacts.send_if_modified(|contacts| {
-            let before = contacts.len();
-            contacts.extend(more.iter().cloned());
-            contacts.len() > before
+            let new = more.iter().filter(|contact| !contacts.contains(*contact)).cloned().collect::<Vec<_>>();
+            let any = !new.is_empty();
+            contacts.extend(new);
+            any
         });
     }
 

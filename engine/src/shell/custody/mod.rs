@@ -220,6 +220,15 @@ impl Custody {
         stored
     }
 
+    /// Tells whoever has the call of the stream that this payload names; he may know it.
+    ///
+    /// # Errors
+    /// As [`Custody::post`].
+    pub async fn hand_on(&self, payload: &Payload) -> Result<(), StoreError> {
+        let (_, entry) = self.letter(Matter::Segment(Box::new(payload.clone())));
+        self.post(&payload.contact_id, &entry).await
+    }
+
     /// Gives a call away that was taken and not driven.
     pub async fn let_go(&self, life: Life) {
         if let Err(error) = self.store.release(&life.lease).await {

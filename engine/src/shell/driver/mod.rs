@@ -163,7 +163,7 @@ impl Driver {
                 Err(summary) => return self.conclude(summary).await,
             };
             self.status.update(&self.call);
-            self.inbox.look_for(&self.status.contacts());
+            self.status.with_contacts(|contacts| self.inbox.look_for(contacts));
             if self.leaving.is_some() && self.in_flight == 0 && self.keeper.is_settled() {
                 return self.hand_over().await;
             }

@@ -99,9 +99,9 @@ impl Status {
         });
     }
 
-    /// Contacts of the call that its stream has named, as last shown.
-    pub(super) fn contacts(&self) -> Vec<String> {
-        self.shown.borrow().contacts.clone()
+    /// Lends the contacts of the call that its stream has named, as last shown.
+    pub(super) fn with_contacts(&self, look: impl FnOnce(&[String])) {
+        look(&self.shown.borrow().contacts);
     }
 
     /// The call goes on in another process.

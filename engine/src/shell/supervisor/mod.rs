@@ -21,7 +21,7 @@ use tokio::task::AbortHandle;
 use crate::call::Input;
 use crate::shell::api::{CallStatus, Start};
 use crate::shell::clock;
-use crate::shell::custody::{Life, Matter, TakeError, Taken};
+use crate::shell::custody::{Life, TakeError, Taken};
 use crate::shell::driver::{Driver, Ended, Signal};
 use crate::shell::log;
 use crate::shell::metrics::{self, CallEnd};
@@ -102,13 +102,13 @@ impl Supervisor {
 
     /// Whoever runs the call is told of the stream it may not know.
     async fn hand_on(&self, wish: &Wish) -> Start {
-        if let Wish::Begin { payload, .. } = wish {
-            let (_, entry) = self.services.custody.letter(Matter::Segment(payload.clone()));
-            if let Err(error) = self.services.custody.post(&payload.contact_id, &entry).await {
-                return Start::Unavailable(error.to_string());
-            }
+        match wish {
+            Wish::Begin { payload, .. } => match self.services.custody.hand_on(payload).await {
+                Ok(()) => Start::HeldElsewhere,
+                Err(error) => Start::Unavailable(error.to_string()),
+            },
+            Wish::TakeOver => Start::HeldElsewhere,
         }
-        Start::HeldElsewhere
     }
 
     fn run(self: &Arc<Self>, place: Place, life: Life, order: Order) {

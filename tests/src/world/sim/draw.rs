@@ -95,7 +95,10 @@ pub(super) fn draw(seed: u64) -> Plan {
         seed,
         clock,
         listens: dice.bool(),
-        store: (if dice.bool() { 60 } else { dice.i64(60..3_000) }, if dice.bool() { 0 } else { dice.u32(0..30) }),
+        store: (
+            if dice.bool() { 60 } else { dice.i64(60..3_000) },
+            if dice.bool() { 0 } else { dice.u32(0..30) },
+        ),
         deaths,
         end_ms,
         faults_end_ms,
@@ -224,7 +227,8 @@ fn stored(
             }
             from = end + dice.i64(500..6_000);
             let ingest_ms = stream.ingest_ms;
-            let fragments = std::mem::replace(&mut stream, Writer { fragments: Vec::new(), ingest_ms }).fragments;
+            let fragments =
+                std::mem::replace(&mut stream, Writer { fragments: Vec::new(), ingest_ms }).fragments;
             streams.push(Stream { arn: "arn:one".into(), fragments });
             let segment = MediaSegment::new("arn:two", Some(at(from)), None);
             segments.push((from + dice.i64(-400..3_000), segment));
@@ -269,7 +273,8 @@ impl Writer {
         let rate = if faulty { *dice.choice([0, 200, 400, 1_000].iter()).unwrap_or(&0) } else { 0 };
         let rare = |dice: &mut Dice, part: u32| rate > 0 && one_in(dice, rate * part / 10 + 1);
         let (mut start, mut nameless, mut first, mut late_until) = (from_ms, 0, true, i64::MIN);
-        let order = *dice.choice([Order::Alternating, Order::AgentFirst].iter()).unwrap_or(&Order::Alternating);
+        let order =
+            *dice.choice([Order::Alternating, Order::AgentFirst].iter()).unwrap_or(&Order::Alternating);
         while start < to_ms {
             *serial += 1 + u64::from(one_in(dice, 20));
             let mut blocks = BLOCKS;

@@ -112,7 +112,8 @@ impl Ears {
             if quiet {
                 events.push(ear.segment(&session.spec, self.manner.error_ms, true, &mut self.dice));
                 ear.said = heard;
-            } else if self.manner.partials && heard - ear.said >= step && (last.is_some() || since.is_some()) {
+            } else if self.manner.partials && heard - ear.said >= step && (last.is_some() || since.is_some())
+            {
                 ear.said = heard;
                 events.push(ear.segment(&session.spec, self.manner.error_ms, false, &mut self.dice));
             }

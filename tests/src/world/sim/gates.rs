@@ -177,5 +177,10 @@ pub(super) fn truth(events: &[(Time, TelephonyEvent)], end: Time) -> Vec<(Time, 
         .iter()
         .map(|(at, event)| Effective { at: *at, source: GateSource::Toolkit, event: event.clone() })
         .collect();
-    closings(&events, &[]).0.into_iter().map(|(from, to)| (from, to.min(end))).filter(|(f, t)| f < t).collect()
+    closings(&events, &[])
+        .0
+        .into_iter()
+        .map(|(from, to)| (from, to.min(end)))
+        .filter(|(f, t)| f < t)
+        .collect()
 }

@@ -17,10 +17,7 @@ const PROVISIONAL: Span = Span::from_s(15);
 pub(super) fn judge(life: &mut Life<'_>) {
     life.oracle.settle();
     let Some(summary) = life.summary.take() else { return };
-    let ended = matches!(
-        summary.end,
-        EndReason::Idle | EndReason::StopStreaming | EndReason::ContactsEnded
-    );
+    let ended = matches!(summary.end, EndReason::Idle | EndReason::StopStreaming | EndReason::ContactsEnded);
     if !ended {
         life.oracle.broken("P3", format!("the call ended with {:?}", summary.end));
     }
@@ -35,7 +32,8 @@ pub(super) fn judge(life: &mut Life<'_>) {
         // What a worker counted and had not stored when it died is in no summary.
         let died = life.tally.lives - 1;
         if summary.resumed == 0 || summary.resumed > died {
-            life.oracle.broken("P7", format!("{} lives before it in the summary, {died} in truth", summary.resumed));
+            life.oracle
+                .broken("P7", format!("{} lives before it in the summary, {died} in truth", summary.resumed));
         }
         let promises = ["P1", "P2", "P3", "P4", "P7"];
         let first = life.oracle.violations.iter().find(|v| promises.contains(&v.promise)).cloned();
@@ -94,7 +92,8 @@ fn delivered(life: &mut Life<'_>, summary: &Summary) {
         for (index, word) in plan.words[party].iter().enumerate() {
             let (from, to) = Oracle::interval(*word);
             let whole = stored.measure(from, to) == to - from;
-            let open = oracle.known.within(from, to).next().is_none() && oracle.zeroed.measure(from, to) == Span::ZERO;
+            let open = oracle.known.within(from, to).next().is_none()
+                && oracle.zeroed.measure(from, to) == Span::ZERO;
             let near = exposed.measure(from - margin, to + margin) > Span::ZERO;
             if !whole || !open || near || torn(party, from, to) || listed(party, from, to) || arrived[party].contains_key(&index) {
                 continue;
@@ -102,7 +101,8 @@ fn delivered(life: &mut Life<'_>, summary: &Summary) {
             let message = tried[party].get(&index).copied();
             let left_behind = summary.recogniser.unfinished > 0
                 && tally.left_behind.iter().any(|(f, t)| *f <= from && to <= *t);
-            let excused = message.map_or(left_behind, |id| excuse(oracle, &shop.swallowed, &exposed, summary, id));
+            let excused =
+                message.map_or(left_behind, |id| excuse(oracle, &shop.swallowed, &exposed, summary, id));
             if !excused {
                 let why = message.map_or_else(|| "never posted".to_owned(), |id| format!("posted as {id}"));
                 missing.push(format!(
@@ -171,7 +171,10 @@ fn messages(life: &mut Life<'_>, summary: &Summary) {
     let doubles: u64 = shop.stored.values().map(|s| s.times - 1).sum();
     if doubles > messages.resent + messages.ambiguous {
         let (resent, ambiguous) = (messages.resent, messages.ambiguous);
-        wrong.push(("P3", format!("{doubles} doubles, {resent} sent again and {ambiguous} that may have been there")));
+        wrong.push((
+            "P3",
+            format!("{doubles} doubles, {resent} sent again and {ambiguous} that may have been there"),
+        ));
     }
     // What was taken, may have been thrown away and is not sent again is listed instead.
     let taken = oracle.sent.iter().filter(|(id, s)| s.accepted > 0 && !messages.refused.contains_key(*id));
@@ -188,7 +191,10 @@ fn messages(life: &mut Life<'_>, summary: &Summary) {
         }
     }
     if messages.not_taken != tally.not_taken {
-        wrong.push(("P7", format!("posts not taken: {:?}, in truth {:?}", messages.not_taken, tally.not_taken)));
+        wrong.push((
+            "P7",
+            format!("posts not taken: {:?}, in truth {:?}", messages.not_taken, tally.not_taken),
+        ));
     }
     for (promise, what) in wrong {
         oracle.broken(promise, what);
@@ -211,13 +217,19 @@ fn media(life: &mut Life<'_>, summary: &Summary) {
     let told = media.reconnects.get(&MediaCause::InBand).copied().unwrap_or(0);
     if told > tally.in_band || media.in_band_errors.len() as u64 > tally.in_band {
         let said = media.in_band_errors.len();
-        oracle.broken("P7", format!("errors in the stream: {told} ends, {said} told, {} in truth", tally.in_band));
+        oracle.broken(
+            "P7",
+            format!("errors in the stream: {told} ends, {said} told, {} in truth", tally.in_band),
+        );
     }
     for cause in [MediaCause::Connection, MediaCause::Limit, MediaCause::Service, MediaCause::Endpoint] {
         let said = media.reconnects.get(&cause).copied().unwrap_or(0);
         let true_ = tally.ended.get(&cause).copied().unwrap_or(0);
         if said != true_ {
-            oracle.broken("P7", format!("connections ended by {cause:?}: {said} in the summary, {true_} in truth"));
+            oracle.broken(
+                "P7",
+                format!("connections ended by {cause:?}: {said} in the summary, {true_} in truth"),
+            );
         }
     }
     let said = media.reconnects.get(&MediaCause::EndOfStream).copied().unwrap_or(0);
@@ -241,7 +253,10 @@ fn sessions(life: &mut Life<'_>, summary: &Summary) {
         }
     }
     let cuts = ears.cuts.len() as u64;
-    if said.finals + said.stray + cuts < tally.finals || said.finals > tally.finals || said.words > tally.words {
+    if said.finals + said.stray + cuts < tally.finals
+        || said.finals > tally.finals
+        || said.words > tally.words
+    {
         let what = format!("final results: {} in the summary, {} in truth", said.finals, tally.finals);
         oracle.broken("P7", what);
     }
@@ -278,12 +293,17 @@ fn gate(life: &mut Life<'_>, summary: &Summary) {
     for sent in oracle.sent.values() {
         for word in &sent.words {
             let (from, to) = Oracle::interval(oracle.plan.words[sent.party][*word]);
-            least += u64::from(from + error < to - error && exposed.measure(from + error, to - error) > Span::ZERO);
+            least += u64::from(
+                from + error < to - error && exposed.measure(from + error, to - error) > Span::ZERO,
+            );
             most += u64::from(exposed.measure(from - error, to + error) > Span::ZERO);
         }
     }
     if said.exposed_words < least || said.exposed_words > most {
-        wrong.push(format!("words exposed: {} in the summary, {least} to {most} in truth", said.exposed_words));
+        wrong.push(format!(
+            "words exposed: {} in the summary, {least} to {most} in truth",
+            said.exposed_words
+        ));
     }
     for what in wrong {
         oracle.broken("P7", what);

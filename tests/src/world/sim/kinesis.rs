@@ -24,7 +24,8 @@ pub(super) struct Leg {
 impl Leg {
     /// A leg with a segment of its own.
     pub(super) fn new(contact: &str, serial: u8, tracks: [bool; 2], foreign: bool) -> Self {
-        let mut shape = Shape { contact_id: contact.to_owned(), segment_uuid: [serial; 16], ..Shape::default() };
+        let mut shape =
+            Shape { contact_id: contact.to_owned(), segment_uuid: [serial; 16], ..Shape::default() };
         let mut index = 0;
         shape.tracks.retain(|_| {
             index += 1;
@@ -161,7 +162,14 @@ impl Kinesis {
         out.into()
     }
 
-    fn block(&self, out: &mut Vec<u8>, fragment: &Fragment, block: usize, party: usize, words: &[Vec<Said>; 2]) {
+    fn block(
+        &self,
+        out: &mut Vec<u8>,
+        fragment: &Fragment,
+        block: usize,
+        party: usize,
+        words: &[Vec<Said>; 2],
+    ) {
         let start_ms = block as i64 * BLOCK_MS;
         // Id, size of four bytes and the body of 1024: the same in every block.
         out.extend_from_slice(&[0xa3, 0x44, 0x04, 0x81 + party as u8]);

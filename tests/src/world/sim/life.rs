@@ -6,13 +6,13 @@ use std::collections::{BinaryHeap, HashMap};
 
 use bytes::Bytes;
 use engine::call::{
-    Absence, Call, Checkpoint, ContactFacts, GateSource, Input, MediaCause, MediaEnd, MediaRequest, Outcome, Output, Post, Report,
-    Summary,
-    TelephonyEvent,
+    Absence, Call, Checkpoint, ContactFacts, GateSource, Input, MediaCause, MediaEnd, MediaRequest, Outcome,
+    Output, Post, Report, Summary, TelephonyEvent,
 };
 use engine::clock::Slew;
 use engine::recogniser::{
-    Action, AudioChunk, Capabilities, RecogniserCause, RecogniserError, RecogniserEvent, SessionSpec, WordTimes,
+    Action, AudioChunk, Capabilities, RecogniserCause, RecogniserError, RecogniserEvent, SessionSpec,
+    WordTimes,
 };
 use engine::time::{Span, Time};
 use fixtures::kinesis::{CONTACT_ID, FOREIGN_CONTACT_ID};
@@ -251,7 +251,11 @@ impl<'p> Life<'p> {
             .filter(|(_, s, _)| !s.audio_ended)
             .map(|(id, s, ready)| {
                 let (idle, old) = (s.fed + SESSION_IDLE, ready + SESSION_LONGEST);
-                if idle < old { (idle, *id, RecogniserCause::NoAudio) } else { (old, *id, RecogniserCause::Limit) }
+                if idle < old {
+                    (idle, *id, RecogniserCause::NoAudio)
+                } else {
+                    (old, *id, RecogniserCause::Limit)
+                }
             })
             .min_by_key(|s| s.0)
     }
@@ -674,7 +678,8 @@ impl<'p> Life<'p> {
             return Fate::Lasts;
         }
         if dice.f64() < links.refused {
-            let causes = [MediaCause::Connection, MediaCause::Limit, MediaCause::Service, MediaCause::Endpoint];
+            let causes =
+                [MediaCause::Connection, MediaCause::Limit, MediaCause::Service, MediaCause::Endpoint];
             return Fate::Refused(causes[dice.usize(..causes.len())]);
         }
         let Some(life) = links.life else { return Fate::Lasts };
@@ -714,7 +719,8 @@ impl<'p> Life<'p> {
             _ => false,
         };
         let old = self.now >= connection.opened + LONGEST;
-        let Some(fragment) = self.plan.kinesis.streams[connection.stream].fragments.get(connection.next) else {
+        let Some(fragment) = self.plan.kinesis.streams[connection.stream].fragments.get(connection.next)
+        else {
             if old {
                 self.tally.strike("media: 45-minute cut");
             }

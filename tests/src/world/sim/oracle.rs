@@ -270,7 +270,11 @@ impl<'p> Oracle<'p> {
             let word = self.plan.words[party][*index];
             let exposed = self.exposed_in(at(word.at_ms), at(word.end_ms()));
             if exposed > GRID {
-                let what = format!("\"{}\" of {} ms was posted first when it was known to be closed", word.text(), word.at_ms);
+                let what = format!(
+                    "\"{}\" of {} ms was posted first when it was known to be closed",
+                    word.text(),
+                    word.at_ms
+                );
                 self.broken("P2", what);
             }
         }

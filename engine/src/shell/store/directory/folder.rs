@@ -9,13 +9,10 @@
 //! | `checkpoint`, `checkpoint.previous` | the last two |
 //! | `events` | the log |
 
-use std::fs::{self, File, FileTimes};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use serde::{Deserialize, Serialize};
 
 use crate::shell::store::{
     ABANDONED, Acquisition, Before, Claim, Cursor, EARLY_EVENTS, Entry, Held, Lease, StoreError,
@@ -24,6 +21,7 @@ use crate::time::{Span, Time};
 
 use super::disk::{self, Content, Framed};
 use super::log;
+use super::record::{Hold, Holder, Record, Standing, renew, renewed, time_of};
 
 /// The folder of a contact.
 pub(super) struct Folder {
@@ -35,34 +33,6 @@ pub(super) struct Locked<'a> {
     folder: &'a Folder,
     now: Time,
     _lock: File,
-}
-
-/// The state of a call.
-#[derive(Debug, Serialize, Deserialize)]
-struct Record {
-    contact: String,
-    begun: Time,
-    generation: u64,
-    lease: Option<Holder>,
-    released: Option<Time>,
-    finished: Option<Time>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Holder {
-    token: String,
-    owner: String,
-    ttl: Span,
-}
-
-/// Whether somebody holds a call.
-enum Hold {
-    By {
-        owner: String,
-        until: Time,
-    },
-    /// Nobody; when the last one was alive.
-    Free(Option<Time>),
 }
 
 impl Folder {
@@ -346,10 +316,16 @@ impl Locked<'_> {
         log::add(&self.folder.file("events"), entry)
     }
 
-    /// The contact, if its call is unfinished and nobody holds it.
-    pub(super) fn free(&self) -> Result<Option<String>, StoreError> {
-        let Some(record) = self.record()?.filter(|record| record.finished.is_none()) else { return Ok(None) };
-        Ok(matches!(self.hold(&record)?, Hold::Free(_)).then_some(record.contact))
+    /// How the call stands, for those who look for one.
+    pub(super) fn standing(&self) -> Result<Standing, StoreError> {
+        let Some(record) = self.record()? else { return Ok(Standing::Held) };
+        if record.finished.is_some() {
+            return Ok(Standing::Finished);
+        }
+        Ok(match self.hold(&record)? {
+            Hold::Free(_) => Standing::Free(record.contact),
+            Hold::By { .. } => Standing::Held,
+        })
     }
 
     /// Whether all of this is over.
@@ -375,37 +351,5 @@ impl Locked<'_> {
     pub(super) fn delete(self) -> Result<(), StoreError> {
         let path = &self.folder.path;
         fs::remove_dir_all(path).map_err(StoreError::file("delete", path))
-    }
-}
-
-impl Record {
-    fn new(contact: &str, begun: Time) -> Self {
-        Self {
-            contact: contact.to_owned(),
-            begun,
-            generation: 0,
-            lease: None,
-            released: None,
-            finished: None,
-        }
-    }
-}
-
-/// Sets the time of the last renewal, which needs no room on the disk.
-fn renew(file: &File, now: Time) -> io::Result<()> {
-    let us = Duration::from_micros(now.us().unsigned_abs());
-    let at = if now.us() < 0 { UNIX_EPOCH - us } else { UNIX_EPOCH + us };
-    file.set_times(FileTimes::new().set_modified(at))
-}
-
-fn renewed(file: &File) -> io::Result<Time> {
-    file.metadata()?.modified().map(time_of)
-}
-
-fn time_of(at: SystemTime) -> Time {
-    let us = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
-    match at.duration_since(UNIX_EPOCH) {
-        Ok(since) => Time::from_us(us(since)),
-        Err(before) => Time::from_us(-us(before.duration())),
     }
 }

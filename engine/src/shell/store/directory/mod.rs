@@ -8,12 +8,14 @@
 mod disk;
 mod folder;
 mod log;
+mod record;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use crate::shell::store::{
     Acquisition, Claim, Cursor, Entry, Lease, Pending, Store, StoreClock, StoreError, check_contact,
@@ -22,6 +24,7 @@ use crate::time::{Span, Time};
 
 use disk::folder_name;
 use folder::{Folder, Locked};
+use record::Standing;
 
 /// A folder that stays locked for so long is given up. Nobody who works holds it longer than a slow disk takes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,6 +37,8 @@ pub struct Directory {
     root: PathBuf,
     keep: Span,
     clock: StoreClock,
+    /// Folders whose call is finished, with the time of its record: a scan passes over them.
+    finished: Arc<Mutex<HashMap<PathBuf, SystemTime>>>,
 }
 
 impl std::fmt::Debug for Directory {
@@ -46,7 +51,7 @@ impl Directory {
     /// A store in this folder, which is made when it is first needed. Finished calls are kept for `keep`.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>, keep: Span, clock: StoreClock) -> Self {
-        Self { root: root.into(), keep, clock }
+        Self { root: root.into(), keep, clock, finished: Arc::default() }
     }
 
     fn calls(&self) -> PathBuf {
@@ -102,6 +107,37 @@ impl Directory {
 
     fn folder(&self, contact: &str) -> PathBuf {
         self.calls().join(folder_name(contact))
+    }
+
+    fn finished(&self) -> MutexGuard<'_, HashMap<PathBuf, SystemTime>> {
+        // Every change is one call of the map.
+        self.finished.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The folders that may hold an unfinished call, with the time of its record. There may be many thousands
+    /// that do not, and a scan comes every few seconds.
+    async fn candidates(&self) -> Result<Vec<(PathBuf, SystemTime)>, StoreError> {
+        let folders = self.folders().await?;
+        let this = self.clone();
+        blocking(move || {
+            let mut finished = this.finished();
+            let mut passed = HashMap::new();
+            let mut candidates = Vec::new();
+            for folder in folders {
+                // Without a record there is no call.
+                let Ok(written) = std::fs::metadata(folder.join("call")).and_then(|m| m.modified()) else {
+                    continue;
+                };
+                if finished.get(&folder) == Some(&written) {
+                    passed.insert(folder, written);
+                } else {
+                    candidates.push((folder, written));
+                }
+            }
+            *finished = passed;
+            Ok(candidates)
+        })
+        .await
     }
 
     /// The folders of all contacts.
@@ -177,12 +213,16 @@ impl Store for Directory {
     fn unfinished(&self, limit: usize) -> Pending<'_, Vec<String>> {
         Box::pin(async move {
             let mut found = Vec::new();
-            for folder in self.folders().await? {
+            for (folder, written) in self.candidates().await? {
                 if found.len() >= limit {
                     break;
                 }
-                match self.locked(folder.clone(), false, |locked| locked.free()).await {
-                    Ok(contact) => found.extend(contact.flatten()),
+                match self.locked(folder.clone(), false, |locked| locked.standing()).await {
+                    Ok(Some(Standing::Free(contact))) => found.push(contact),
+                    Ok(Some(Standing::Finished)) => {
+                        self.finished().insert(folder, written);
+                    }
+                    Ok(Some(Standing::Held) | None) => {}
                     // One folder's trouble is not the others'.
                     Err(error) => tracing::warn!(%error, "an unfinished call cannot be looked at"),
                 }

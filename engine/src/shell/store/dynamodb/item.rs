@@ -28,6 +28,28 @@ pub(super) fn b(bytes: &[u8]) -> Value {
     json!({ "B": base64::encode(bytes) })
 }
 
+/// The key of an item.
+pub(super) fn key(contact: &str, sk: &str) -> Value {
+    json!({ "pk": s(contact), "sk": s(sk) })
+}
+
+/// `#name` stands for `name`, for all that these expressions use.
+pub(super) fn names_in(update: &str, condition: &str) -> Value {
+    let mut names = serde_json::Map::new();
+    for expression in [update, condition] {
+        for part in expression.split('#').skip(1) {
+            let name: String = part.chars().take_while(char::is_ascii_alphanumeric).collect();
+            names.insert(format!("#{name}"), Value::String(name));
+        }
+    }
+    Value::Object(names)
+}
+
+/// A time whose text sorts as it does.
+pub(super) fn sortable(at: Time) -> String {
+    format!("{:020}", at.us().max(0))
+}
+
 /// An item as it was read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Item(Map<String, Value>);

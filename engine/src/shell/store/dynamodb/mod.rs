@@ -32,7 +32,7 @@ use crate::shell::store::{
 };
 use crate::time::{Span, Time};
 
-use item::{Item, b, n, s, t};
+use item::{Item, b, key, n, names_in, s, sortable, t};
 
 /// Largest body of an item, bytes: an item has 400 KB, names and other attributes included.
 const MAX_BODY: usize = 390 * 1024;
@@ -331,27 +331,6 @@ fn is_finished(call: &Item) -> bool {
 /// How often the call was taken.
 fn generation_of(call: &Item) -> u64 {
     call.number("gen").and_then(|n| u64::try_from(n).ok()).unwrap_or_default()
-}
-
-fn key(contact: &str, sk: &str) -> Value {
-    json!({ "pk": s(contact), "sk": s(sk) })
-}
-
-/// `#name` stands for `name`, for all that these expressions use.
-fn names_in(update: &str, condition: &str) -> Value {
-    let mut names = serde_json::Map::new();
-    for expression in [update, condition] {
-        for part in expression.split('#').skip(1) {
-            let name: String = part.chars().take_while(char::is_ascii_alphanumeric).collect();
-            names.insert(format!("#{name}"), Value::String(name));
-        }
-    }
-    Value::Object(names)
-}
-
-/// A time whose text sorts as it does.
-fn sortable(at: Time) -> String {
-    format!("{:020}", at.us().max(0))
 }
 
 impl Store for DynamoDb {

@@ -6,8 +6,8 @@ use crate::shell::aws::{AwsErrorKind, DynamoDbOperation};
 use crate::shell::store::{ABANDONED, Cursor, EARLY_EVENTS, Entry, StoreError};
 use crate::time::Time;
 
-use super::item::{Item, n, s, t};
-use super::{DynamoDb, LOOK_BACK, key, names_in, sortable};
+use super::item::{Item, key, n, names_in, s, sortable, t};
+use super::{DynamoDb, LOOK_BACK};
 
 /// Items that one sweep looks at; the next one goes on.
 const MAX_SWEPT: usize = 1_000;
