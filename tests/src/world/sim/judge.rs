@@ -95,7 +95,13 @@ fn delivered(life: &mut Life<'_>, summary: &Summary) {
             let open = oracle.known.within(from, to).next().is_none()
                 && oracle.zeroed.measure(from, to) == Span::ZERO;
             let near = exposed.measure(from - margin, to + margin) > Span::ZERO;
-            if !whole || !open || near || torn(party, from, to) || listed(party, from, to) || arrived[party].contains_key(&index) {
+            if !whole
+                || !open
+                || near
+                || torn(party, from, to)
+                || listed(party, from, to)
+                || arrived[party].contains_key(&index)
+            {
                 continue;
             }
             let message = tried[party].get(&index).copied();
