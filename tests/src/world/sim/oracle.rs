@@ -175,7 +175,7 @@ impl<'p> Oracle<'p> {
             sound::render(&plan.words[party.channel()], from, &mut self.expected);
             let heard = chunk.pcm.chunks_exact(width).map(|f| [f[2 * channel], f[2 * channel + 1]]);
             for (n, (heard, said)) in heard.zip(self.expected.chunks_exact(2)).enumerate() {
-                if heard == [0, 0] {
+                if heard == [0, 0] || (heard == said && closed.is_empty()) {
                     continue;
                 }
                 let when = chunk.start + Span::from_samples(n as i64, chunk.rate_hz);
