@@ -77,6 +77,13 @@ fn delivered(life: &mut Life<'_>, summary: &Summary) {
     }
     twice.sort();
     let mut missing = Vec::new();
+    // What was about to be posted when a worker died is listed, where nothing may stand there twice.
+    let once = plan.config.ambiguous == Ambiguous::Drop;
+    let wide = Span::from_ms(oracle.tolerance_ms());
+    let given_up: Vec<_> = summary.messages.refused.keys().filter_map(|id| oracle.uttered.get(id)).collect();
+    let listed = |party: usize, from: Time, to: Time| {
+        once && given_up.iter().any(|(p, f, t)| *p == party && *f - wide <= from && to <= *t + wide)
+    };
     let error = Span::from_ms(i64::from(plan.ears.error_ms));
     // A word this near to what had left before it was known to be closed may be cut with it: it may be heard
     // later than it was by the recogniser's error, and what is cut is wider than the exposure by as much.
@@ -88,7 +95,13 @@ fn delivered(life: &mut Life<'_>, summary: &Summary) {
             let open = oracle.known.within(from, to).next().is_none()
                 && oracle.zeroed.measure(from, to) == Span::ZERO;
             let near = exposed.measure(from - margin, to + margin) > Span::ZERO;
-            if !whole || !open || near || torn(party, from, to) || arrived[party].contains_key(&index) {
+            if !whole
+                || !open
+                || near
+                || torn(party, from, to)
+                || listed(party, from, to)
+                || arrived[party].contains_key(&index)
+            {
                 continue;
             }
             let message = tried[party].get(&index).copied();
@@ -169,8 +182,10 @@ fn messages(life: &mut Life<'_>, summary: &Summary) {
             format!("{doubles} doubles, {resent} sent again and {ambiguous} that may have been there"),
         ));
     }
-    let delivered = oracle.sent.values().filter(|s| s.accepted > 0).count() as u64;
-    let resent = tally.accepted - delivered;
+    // What was taken, may have been thrown away and is not sent again is listed instead.
+    let taken = oracle.sent.iter().filter(|(id, s)| s.accepted > 0 && !messages.refused.contains_key(*id));
+    let delivered = taken.count() as u64;
+    let resent = tally.accepted - oracle.sent.values().filter(|s| s.accepted > 0).count() as u64;
     for (what, said, true_) in [
         ("messages delivered", messages.delivered, delivered),
         ("messages sent again", messages.resent, resent),

@@ -402,6 +402,10 @@ impl<'p> Life<'p> {
             Output::Post(posts) => posts.iter().for_each(|post| self.post(post)),
             Output::Store(checkpoint) => self.store(&checkpoint),
             Output::Report(report) => {
+                if let Report::Utterance(u) = &report {
+                    let place = (u.party.channel(), u.start, u.end);
+                    self.oracle.uttered.insert(u.message.message_id.clone(), place);
+                }
                 if let (Report::MediaLost(_), Some(connection)) = (&report, &mut self.connection) {
                     connection.given_up = true;
                 }

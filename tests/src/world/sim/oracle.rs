@@ -71,6 +71,8 @@ pub(super) struct Oracle<'p> {
     pub doubtful_ms: i64,
     frontier: Time,
     pub sent: HashMap<String, Sent>,
+    /// Whose speech an utterance is, and from when to when, by message id, as the call reported it.
+    pub uttered: HashMap<String, (usize, Time, Time)>,
     last_start: BTreeMap<String, i64>,
     expected: Vec<u8>,
     /// The most that was ever held.
@@ -93,6 +95,7 @@ impl<'p> Oracle<'p> {
             doubtful_ms: 0,
             frontier: Time::MIN,
             sent: HashMap::new(),
+            uttered: HashMap::new(),
             last_start: BTreeMap::new(),
             expected: Vec::new(),
             replay_peak: 0,
