@@ -156,9 +156,13 @@ impl Call {
     fn take_checkpoint(&mut self) -> Checkpoint {
         let mark = self.first_mark();
         let floor = mark.map(|mark| mark - quiet::needed(self.word_error_ms()));
-        let (emitted, zeroed) = self.gate.left();
         let recent = self.now - SENT_WORDS_AGE;
         let sent_words = self.sent_words.iter().filter(|(word, _)| word.to >= recent);
+        let sent_words = sent_words.copied().collect();
+        let mut summary = self.summary_so_far();
+        // They come again with the events, and there may be hundreds.
+        summary.gate.intervals.clear();
+        let (emitted, zeroed) = self.gate.left();
         Checkpoint {
             version: VERSION,
             sequence: self.checkpoint,
@@ -170,11 +174,11 @@ impl Call {
             emitted: emitted.clone(),
             zeroed: zeroed.clone(),
             doubts: self.gate.doubts().to_vec(),
-            sent_words: sent_words.copied().collect(),
+            sent_words,
             used_ids: self.ids.since(mark.map_or(Time::MIN, |mark| mark - IDS_AGE)),
             outbox: self.outbox.save(),
             link: self.link.as_mut().map(|link| link.save(floor)),
-            summary: self.summary_so_far(),
+            summary,
         }
     }
 }
