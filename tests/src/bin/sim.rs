@@ -8,14 +8,16 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::thread;
 
-use tests::world::sim::{VERSION, Verdict, Violation, live_and_judge};
+use tests::world::sim::{REGRESSIONS, VERSION, Verdict, Violation, live_and_judge};
 
-const USAGE: &str = "usage: cargo sim -- [--seed N] [--calls N] [--hours H] [--jobs N] [--until P1..P7]
+const USAGE: &str =
+    "usage: cargo sim -- [--seed N] [--calls N] [--hours H] [--jobs N] [--until P1..P7] [--regressions]
 
   --seed N    first seed; default 1
   --calls N   how many seeds; default 1000. One is told in full.
   --hours H   instead: seeds until so many hours of calls were lived
   --jobs N    threads; default one for each processor
+  --regressions  instead: the seeds that once broke a promise
   --until P   stop behind the first seed that breaks this promise";
 
 struct Wanted {
@@ -24,13 +26,34 @@ struct Wanted {
     hours: Option<f64>,
     jobs: usize,
     until: Option<String>,
+    /// Only the seeds that once broke a promise.
+    regressions: bool,
+}
+
+impl Wanted {
+    /// The seed of this number of the run, if there is one.
+    fn seed(&self, number: u64) -> Option<u64> {
+        if self.regressions {
+            return REGRESSIONS.get(usize::try_from(number).ok()?).map(|(seed, _)| *seed);
+        }
+        (number < self.calls).then(|| self.first.saturating_add(number))
+    }
+
+    /// One call, told in full.
+    fn tells(&self) -> bool {
+        self.calls == 1 && !self.regressions
+    }
 }
 
 fn wanted() -> Option<Wanted> {
     let jobs = thread::available_parallelism().map_or(1, usize::from);
-    let mut wanted = Wanted { first: 1, calls: 1000, hours: None, jobs, until: None };
+    let mut wanted = Wanted { first: 1, calls: 1000, hours: None, jobs, until: None, regressions: false };
     let mut args = std::env::args().skip(1);
     while let Some(name) = args.next() {
+        if name == "--regressions" {
+            wanted.regressions = true;
+            continue;
+        }
         let value = args.next()?;
         match name.as_str() {
             "--seed" => wanted.first = value.parse().ok()?,
@@ -49,10 +72,11 @@ fn wanted() -> Option<Wanted> {
 
 /// Seeds on their way to being judged, and what came of them in their order.
 struct Desk {
+    /// Number of the next seed in the run.
     next: u64,
-    /// Judged, but one before them is not.
+    /// Judged, but one before them is not; by number.
     ahead: BTreeMap<u64, Verdict>,
-    /// All before this seed are told.
+    /// All before this number are told.
     told: u64,
     calls: u64,
     duration_ms: i64,
@@ -64,28 +88,28 @@ struct Desk {
 }
 
 impl Desk {
-    /// The next seed to be lived, if one is wanted.
-    fn take(&mut self, wanted: &Wanted) -> Option<u64> {
-        let within = self.next - wanted.first < wanted.calls;
-        (within && !self.over).then(|| {
-            self.next += 1;
-            self.next - 1
-        })
+    /// The next seed to be lived, with its number, if one is wanted.
+    fn take(&mut self, wanted: &Wanted) -> Option<(u64, u64)> {
+        let seed = wanted.seed(self.next).filter(|_| !self.over)?;
+        self.next += 1;
+        Some((self.next - 1, seed))
     }
 
     /// Takes a verdict, and tells what is complete: the same whatever the number of threads.
-    fn put(&mut self, seed: u64, verdict: Verdict, wanted: &Wanted) {
-        self.ahead.insert(seed, verdict);
+    fn put(&mut self, number: u64, verdict: Verdict, wanted: &Wanted) {
+        self.ahead.insert(number, verdict);
         while let Some(verdict) = self.ahead.remove(&self.told) {
             if self.over {
                 return;
             }
-            self.tell(self.told, verdict, wanted);
+            if let Some(seed) = wanted.seed(self.told) {
+                self.tell(seed, &verdict, wanted);
+            }
             self.told += 1;
         }
     }
 
-    fn tell(&mut self, seed: u64, verdict: Verdict, wanted: &Wanted) {
+    fn tell(&mut self, seed: u64, verdict: &Verdict, wanted: &Wanted) {
         self.calls += 1;
         self.duration_ms += verdict.duration_ms;
         self.words += verdict.words;
@@ -108,7 +132,7 @@ impl Desk {
                 first.what,
                 named.join(" ")
             );
-            if wanted.calls == 1 {
+            if wanted.tells() {
                 verdict.violations.iter().for_each(|v| println!("  {}: {}", v.promise, v.what));
             } else {
                 println!("  again with: cargo sim -- --seed {seed} --calls 1");
@@ -129,9 +153,9 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let desk = Mutex::new(Desk {
-        next: wanted.first,
+        next: 0,
         ahead: BTreeMap::new(),
-        told: wanted.first,
+        told: 0,
         calls: 0,
         duration_ms: 0,
         words: 0,
@@ -141,10 +165,10 @@ fn main() -> ExitCode {
         over: false,
     });
     let work = || {
-        while let Some(seed) = desk.lock().ok().and_then(|mut desk| desk.take(&wanted)) {
-            let verdict = lived(seed, wanted.calls == 1);
+        while let Some((number, seed)) = desk.lock().ok().and_then(|mut desk| desk.take(&wanted)) {
+            let verdict = lived(seed, wanted.tells());
             if let Ok(mut desk) = desk.lock() {
-                desk.put(seed, verdict, &wanted);
+                desk.put(number, verdict, &wanted);
             }
         }
     };
@@ -152,10 +176,13 @@ fn main() -> ExitCode {
     let Ok(desk) = desk.into_inner() else { return ExitCode::FAILURE };
     let minutes = desk.duration_ms as f64 / 60_000.0;
     let struck: u64 = desk.faults.values().sum();
+    let seeds = if wanted.regressions {
+        "those that once broke a promise".to_owned()
+    } else {
+        format!("{}..{}", wanted.first, wanted.first + desk.told)
+    };
     println!(
-        "draw {VERSION}, seeds {}..{}: {} calls, {:.1} hours, {} words; {struck} faults struck, {:.2} a minute",
-        wanted.first,
-        desk.told,
+        "draw {VERSION}, seeds {seeds}: {} calls, {:.1} hours, {} words; {struck} faults struck, {:.2} a minute",
         desk.calls,
         minutes / 60.0,
         desk.words,

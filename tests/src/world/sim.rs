@@ -13,6 +13,7 @@ mod life;
 mod oracle;
 mod plan;
 mod ranges;
+mod seeds;
 mod shop;
 mod sound;
 mod tally;
@@ -21,6 +22,7 @@ mod telephone;
 use std::collections::BTreeMap;
 
 pub use draw::VERSION;
+pub use seeds::REGRESSIONS;
 
 /// A broken promise.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,24 +1,26 @@
 //! The life of a call: a clock that jumps from one event to the next, and everything outside the call at its
 //! place. The very `Call` that production drives, handled and polled as its contract says.
+//!
+//! It knows what was drawn and lets it happen; whether a promise was kept is the oracle's to say.
+
+mod lives;
+mod media;
+mod sessions;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 use bytes::Bytes;
 use engine::call::{
-    Absence, Call, Checkpoint, ContactFacts, GateSource, Input, MediaCause, MediaEnd, MediaRequest, Outcome,
-    Output, Post, Report, Summary, TelephonyEvent,
+    Call, ContactFacts, GateSource, Input, Outcome, Output, Post, Report, Summary, TelephonyEvent,
 };
 use engine::clock::Slew;
-use engine::recogniser::{
-    Action, AudioChunk, Capabilities, RecogniserCause, RecogniserError, RecogniserEvent, SessionSpec,
-    WordTimes,
-};
+use engine::recogniser::{RecogniserCause, RecogniserEvent};
 use engine::time::{Span, Time};
 use fixtures::kinesis::{CONTACT_ID, FOREIGN_CONTACT_ID};
 
 use super::ears::Ears;
-use super::kinesis::{Connection, Fate, LONGEST, in_band_error, refusal};
+use super::kinesis::{Connection, Fate};
 use super::oracle::Oracle;
 use super::plan::{Blow, Death, Plan};
 use super::shop::Shop;
@@ -415,94 +417,6 @@ impl<'p> Life<'p> {
         }
     }
 
-    // --- lives -------------------------------------------------------------------------------------
-
-    /// The store takes a while, and fails at times; then it is tried again.
-    fn store(&mut self, checkpoint: &Checkpoint) {
-        let (longest, failing) = self.plan.store;
-        let mut after = self.dice.i64(1..=longest);
-        while self.faulty && self.dice.u32(0..100) < failing {
-            self.tally.strike("store: error");
-            after += self.dice.i64(200..3_000);
-        }
-        let json = checkpoint.to_json();
-        self.soon(self.now + Span::from_ms(after), Later::Stored(checkpoint.sequence, json));
-    }
-
-    /// A later checkpoint is never replaced by an earlier one.
-    fn keep(&mut self, sequence: u64, json: Vec<u8>) {
-        if self.checkpoint.as_ref().is_none_or(|(number, _)| *number < sequence) {
-            self.checkpoint = Some((sequence, json));
-        }
-    }
-
-    /// The worker is gone, and all its connections with it. What it had posted is on its way all the same.
-    fn die(&mut self, death: Death) {
-        if death.lease {
-            self.tally.strike("worker: lost the call to another");
-            let now = self.clock();
-            self.call.handle(now, Input::LeaseLost);
-            loop {
-                match self.call.poll() {
-                    Output::Wait(_) | Output::Done(_) => break,
-                    Output::Post(_) => self.oracle.broken("P5", "posted after the call was lost".to_owned()),
-                    _ => {}
-                }
-            }
-        } else {
-            self.tally.strike("worker: died");
-            if death.outputs < 4 && self.tally.lives > 1 {
-                self.tally.strike("worker: died while it came back");
-            }
-        }
-        self.tell(|| format!("the worker is gone: {death:?}"));
-        self.alive = false;
-        self.read = Time::MIN;
-        self.connection = None;
-        self.ears.sessions.clear();
-        let now = self.clock();
-        self.sign = self.sign.max(now - Span::from_ms(self.dice.i64(0..5_000)));
-        self.died = self.sign.min(now);
-        let mut gone: Vec<u64> =
-            self.waiting.iter().filter(|(_, w)| w.is_the_workers()).map(|(number, _)| *number).collect();
-        gone.sort_unstable();
-        for number in gone {
-            match self.waiting.remove(&number) {
-                Some(Later::Answer(id, _)) => self.oracle.answer_lost(&id),
-                Some(Later::Stored(sequence, json)) if death.stored => self.keep(sequence, json),
-                _ => {}
-            }
-        }
-        self.soon(self.now + Span::from_ms(death.absent_ms), Later::Return);
-    }
-
-    fn come_back(&mut self) {
-        self.tally.lives += 1;
-        let checkpoint = self.checkpoint.as_ref().map(|(_, json)| match Checkpoint::from_json(json) {
-            Ok(checkpoint) => checkpoint,
-            Err(error) => panic!("a checkpoint cannot be read: {error}"),
-        });
-        let now = self.clock();
-        let listening = if self.plan.listens { self.died } else { now };
-        let absence = Absence { died: self.died, listening };
-        let seed = self.plan.seed ^ self.tally.lives;
-        self.tell(|| format!("another worker takes the call on: {absence:?}"));
-        self.call = Call::resume(self.plan.config.clone(), seed, checkpoint, absence);
-        self.alive = true;
-        self.oracle.returned(now, absence, &self.log, self.plan.config.on_doubt);
-        for (arrival, source, event) in self.log.clone() {
-            self.call.handle(now, Input::PastGate(arrival, source, event));
-        }
-        self.handle(Input::Tick);
-        for input in std::mem::take(&mut self.missed) {
-            if self.alive {
-                self.handle(input);
-            } else {
-                self.missed.push(input);
-            }
-        }
-    }
-
     fn resolve(&mut self, id: String) {
         let plan = self.plan;
         if plan.unanswered.contains(&id) {
@@ -533,254 +447,5 @@ impl<'p> Life<'p> {
         self.oracle.post(post);
         let (time, outcome) = self.shop.post(self.now, post);
         self.soon(time, Later::Answer(id.clone(), outcome));
-    }
-
-    // --- sessions ----------------------------------------------------------------------------------
-
-    fn open(&mut self, spec: SessionSpec) {
-        self.tally.sessions += 1;
-        let id = spec.id;
-        let after = Span::from_ms(self.dice.i64(1..=self.plan.ears.ready_ms));
-        self.ears.open(spec, self.now);
-        let ready = self.now + after;
-        let full = self.plan.full.iter().any(|(from, to)| (at(*from)..at(*to)).contains(&ready));
-        let what = if full { Later::Fails(id, RecogniserCause::Limit) } else { Later::Ready(id) };
-        self.soon(ready, what);
-    }
-
-    fn ready(&mut self, id: u32) {
-        let Some(session) = self.ears.sessions.get_mut(&id) else { return };
-        session.ready = Some(self.now);
-        session.fed = self.now;
-        let times = WordTimes::Measured { error_ms: self.plan.ears.error_ms };
-        let capabilities = Capabilities::new("tones", self.plan.ears.partials, times, false);
-        self.handle(Input::RecogniserReady { session: id, capabilities });
-    }
-
-    fn hear(&mut self, chunk: &AudioChunk) {
-        self.tell(|| {
-            let loud = chunk.pcm.iter().filter(|b| **b != 0).count();
-            let (from, position) = ((chunk.start - at(0)).ms(), chunk.position / 8);
-            format!("chunk of {} from {from} at {position}: {loud} bytes of sound", chunk.session)
-        });
-        self.oracle.chunk(chunk);
-        for (time, event) in self.ears.audio(self.now, chunk) {
-            self.soon(time, Later::Said(chunk.session, event));
-        }
-    }
-
-    fn say(&mut self, id: u32, event: RecogniserEvent) {
-        // What a session had not said when it failed is never said.
-        if !self.ears.sessions.contains_key(&id) {
-            return;
-        }
-        self.tell(|| format!("recogniser: {event:?}"));
-        match &event {
-            RecogniserEvent::Segment(s) if s.is_final => {
-                self.tally.finals += 1;
-                self.tally.words += s.words.len() as u64;
-            }
-            RecogniserEvent::Segment(_) => self.tally.partials += 1,
-            RecogniserEvent::Ended { .. } => {
-                self.ears.sessions.remove(&id);
-            }
-            _ => {}
-        }
-        self.handle(Input::Recognised(event));
-    }
-
-    fn blow(&mut self, blow: Blow) {
-        // Mostly the open session; at times one that is still ending.
-        let ids: Vec<u32> = self.ears.sessions.keys().copied().collect();
-        let (Some(last), Some(first)) = (ids.last(), ids.first()) else { return };
-        let id = if self.dice.u8(0..4) == 0 { *first } else { *last };
-        match blow {
-            Blow::Fails(cause) => self.fail(id, cause),
-            Blow::Deaf(ms) => {
-                if let Some(session) = self.ears.sessions.get_mut(&id).filter(|s| s.ready.is_some()) {
-                    session.deaf = Some(self.now);
-                    self.soon(self.now + Span::from_ms(ms), Later::Fails(id, RecogniserCause::Stalled));
-                }
-            }
-        }
-    }
-
-    fn fail(&mut self, id: u32, cause: RecogniserCause) {
-        let Some(session) = self.ears.sessions.remove(&id) else { return };
-        self.tally.strike(match cause {
-            RecogniserCause::Limit => "session: limit",
-            RecogniserCause::NoAudio => "session: no audio",
-            RecogniserCause::Stalled => "session: stalled",
-            RecogniserCause::EndedEarly => "session: ended early",
-            RecogniserCause::Connection => "session: reset",
-            RecogniserCause::Conflict => "session: conflict",
-            RecogniserCause::Unavailable => "session: unavailable",
-            _ => "session: internal failure",
-        });
-        if session.ready.is_none() {
-            self.tally.strike("session: failed before it was ready");
-        }
-        if session.audio_ended {
-            self.tally.strike("session: failed while it ended");
-        }
-        if u64::from(id) < self.tally.sessions
-            && let Some((_, to)) = session.window
-        {
-            self.tally.left_behind.push((to - Span::from_s(60), to));
-        }
-        *self.tally.failures.entry(cause).or_default() += 1;
-        let error = RecogniserError::new(cause, Action::Retry, "as drawn");
-        self.handle(Input::RecogniserLost { session: id, error });
-    }
-
-    // --- media -------------------------------------------------------------------------------------
-
-    fn connect(&mut self, request: &MediaRequest) {
-        self.tally.connections += 1;
-        let plan = self.plan;
-        let ready = self.now + Span::from_ms(self.dice.i64(1..=plan.links.connect_ms));
-        let fate = self.fate();
-        if let Fate::Refused(cause) = fate {
-            self.connection = None;
-            self.tally.strike(fate.name().unwrap_or("media"));
-            *self.tally.ended.entry(cause).or_default() += 1;
-            self.soon(ready, Later::Input(Input::MediaEnded(MediaEnd::Lost(refusal(cause)))));
-            return;
-        }
-        let (stream, mut next) = plan.kinesis.seek(&request.stream, &request.from, self.now);
-        self.tell(|| format!("{request:?} begins at fragment {next}"));
-        if self.faulty && next > 0 && self.dice.f64() < plan.links.repeats {
-            self.tally.strike("media: fragment repeated");
-            next -= 1;
-        }
-        let rest = Bytes::new();
-        let (opened, given) = (self.now, 0);
-        self.connection = Some(Connection {
-            stream,
-            next,
-            given,
-            fate,
-            opened,
-            ready,
-            rest,
-            breaks: false,
-            mute: false,
-            ends: false,
-            tells: false,
-            given_up: false,
-        });
-    }
-
-    fn fate(&mut self) -> Fate {
-        let links = &self.plan.links;
-        let dice = &mut self.dice;
-        if !self.faulty {
-            return Fate::Lasts;
-        }
-        if dice.f64() < links.refused {
-            let causes =
-                [MediaCause::Connection, MediaCause::Limit, MediaCause::Service, MediaCause::Endpoint];
-            return Fate::Refused(causes[dice.usize(..causes.len())]);
-        }
-        let Some(life) = links.life else { return Fate::Lasts };
-        let after = dice.u32(0..life * 2);
-        match dice.u8(0..12) {
-            0..3 => Fate::End(after),
-            3..6 => Fate::Reset(after, dice.u8(..)),
-            6 => Fate::Stall(after),
-            7 => Fate::Noise(after),
-            8 | 9 => {
-                let ids = ["3002", "5000", "4503"];
-                Fate::InBand(after, ids[dice.usize(..ids.len())], dice.bool())
-            }
-            _ => Fate::Lasts,
-        }
-    }
-
-    /// The open connection gives what comes next.
-    fn give(&mut self) {
-        let Some(connection) = &mut self.connection else { return };
-        if !connection.rest.is_empty() {
-            return self.give_piece();
-        }
-        if connection.breaks || connection.ends {
-            let (cause, end) = if connection.breaks {
-                (MediaCause::Connection, MediaEnd::Truncated("connection reset".into()))
-            } else {
-                (MediaCause::EndOfStream, MediaEnd::Complete)
-            };
-            *self.tally.ended.entry(cause).or_default() += 1;
-            self.connection = None;
-            return self.handle(Input::MediaEnded(end));
-        }
-        let struck = match connection.fate {
-            Fate::End(n) | Fate::Stall(n) | Fate::Noise(n) | Fate::InBand(n, ..) => connection.given >= n,
-            Fate::Reset(n, _) => connection.given >= n,
-            _ => false,
-        };
-        let old = self.now >= connection.opened + LONGEST;
-        let Some(fragment) = self.plan.kinesis.streams[connection.stream].fragments.get(connection.next)
-        else {
-            if old {
-                self.tally.strike("media: 45-minute cut");
-            }
-            connection.ends = true;
-            return;
-        };
-        if old {
-            connection.ends = true;
-            return self.tally.strike("media: 45-minute cut");
-        }
-        if struck {
-            self.tally.strike(connection.fate.name().unwrap_or("media"));
-            match std::mem::replace(&mut connection.fate, Fate::Lasts) {
-                Fate::End(_) => connection.ends = true,
-                Fate::Reset(_, part) => {
-                    let document = self.plan.kinesis.document(fragment, &self.plan.words);
-                    connection.rest = document.slice(..document.len() * usize::from(part) / 256);
-                    connection.breaks = true;
-                }
-                Fate::Stall(_) => connection.mute = true,
-                Fate::Noise(_) => {
-                    connection.rest = self.noise.clone();
-                    connection.mute = true;
-                }
-                Fate::InBand(_, id, ends) => {
-                    connection.rest = in_band_error(id);
-                    connection.tells = true;
-                    (connection.ends, connection.mute) = (ends, !ends);
-                }
-                Fate::Lasts | Fate::Refused(_) => {}
-            }
-            return;
-        }
-        connection.rest = self.plan.kinesis.document(fragment, &self.plan.words);
-        connection.next += 1;
-        connection.given += 1;
-        self.give_piece();
-    }
-
-    /// The next piece of a fragment, cut anywhere.
-    fn give_piece(&mut self) {
-        let Some(connection) = &mut self.connection else { return };
-        let length = match self.plan.links.pieces {
-            0 => connection.rest.len(),
-            _ if self.dice.u16(0..2_000) == 0 => 1,
-            most => self.dice.usize(1..=most),
-        };
-        let piece = connection.rest.split_to(length.min(connection.rest.len()));
-        let fragments = &self.plan.kinesis.streams[connection.stream].fragments;
-        if let (true, Some(last)) = (connection.rest.is_empty(), connection.next.checked_sub(1))
-            && !self.plan.kinesis.legs[fragments[last].leg].foreign
-        {
-            self.read = self.read.max(at(fragments[last].end_ms()));
-        }
-        connection.ready = self.now + Span::from_us(self.dice.i64(0..3_000));
-        // What still comes over a connection that was given up is not read.
-        if !connection.given_up {
-            self.tally.media_bytes += piece.len() as u64;
-            self.tally.in_band += u64::from(connection.tells && connection.rest.is_empty());
-        }
-        self.handle(Input::Media(piece));
     }
 }
