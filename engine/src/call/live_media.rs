@@ -81,14 +81,23 @@ impl Call {
 
     /// While nobody reads, nothing can be missed: back-pressure is no stall and no end.
     pub(super) fn excuse_back_pressure(&mut self) {
-        // A full outbox behind a closed gate does not empty by waiting: such a call ends as idle.
-        let stuck = self.is_outbox_full() && self.gate_withholds();
-        if self.phase == Phase::Running && !self.wants_media() && !stuck {
+        if self.outbox.len() >= self.config.max_outbox && self.gate_withholds() {
+            self.stuck_since.get_or_insert(self.now);
+        } else {
+            self.stuck_since = None;
+        }
+        if self.phase == Phase::Running && !self.wants_media() && !self.is_stuck() {
             let now = self.now;
-            if let Some(link) = self.link.as_mut().filter(|l| l.is_open()) {
+            if let Some(link) = &mut self.link {
                 link.held_back(now);
             }
         }
+    }
+
+    /// A full outbox behind a closed gate does not empty by waiting. After the time of the alarm the opening counts as
+    /// lost: what is left to read is read, and the end of the call releases all of it.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.stuck_since.is_some_and(|since| self.now >= since + self.config.gate_alarm_after)
     }
 
     /// Opens, reopens, gives up or ends the media, once everything read so far has been taken in.
@@ -128,8 +137,10 @@ impl Call {
             return None;
         }
         let asked = self.key_asked.map(|since| since + self.config.resolve_timeout);
-        let link = self.link.as_ref().filter(|_| self.wants_media()).and_then(super::link::Link::deadline);
-        [asked, link].into_iter().flatten().min()
+        let tended = self.wants_media() || self.is_stuck();
+        let link = self.link.as_ref().filter(|_| tended).and_then(super::link::Link::deadline);
+        let stuck = self.stuck_since.map(|since| since + self.config.gate_alarm_after).filter(|_| !tended);
+        [asked, link, stuck].into_iter().flatten().min()
     }
 
     // --- contacts and segments ---------------------------------------------------------------------

@@ -90,6 +90,9 @@ enum Phase {
     Done,
 }
 
+/// So many times the messages of an outbox that is full wait where nothing but the end of the call empties it.
+const WHEN_STUCK: usize = 10;
+
 /// A telephony event: when it arrived, and where it was seen.
 type PastEvent = (Time, GateSource, TelephonyEvent);
 
@@ -137,6 +140,8 @@ pub struct Call {
     /// The connection of a live call.
     link: Option<Link>,
     ended_contacts: BTreeSet<String>,
+    /// The outbox is full and the gate withholds it, since.
+    stuck_since: Option<Time>,
     /// The call's own contact is being asked about since.
     key_asked: Option<Time>,
     keys: Keys,
@@ -211,6 +216,7 @@ impl Call {
             media_done: false,
             link,
             ended_contacts: BTreeSet::new(),
+            stuck_since: None,
             key_asked: None,
             keys: Keys::default(),
             wake: Time::MAX,
@@ -345,7 +351,8 @@ impl Call {
     /// hear of its end.
     fn is_outbox_full(&self) -> bool {
         let closed = |t: &Timeline| self.gate.is_closed(t.time(t.end()));
-        self.outbox.len() >= self.config.max_outbox && !self.timeline.as_ref().is_some_and(closed)
+        let limit = self.config.max_outbox.saturating_mul(if self.is_stuck() { WHEN_STUCK } else { 1 });
+        self.outbox.len() >= limit && !self.timeline.as_ref().is_some_and(closed)
     }
 
     /// The call still takes media, and so a further segment of it.

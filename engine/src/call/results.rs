@@ -158,6 +158,7 @@ impl Call {
     /// nothing behind it.
     pub(super) fn apply_events(&mut self, events: impl IntoIterator<Item = PastEvent>) {
         let mut closings = Vec::new();
+        let inferred = self.gate.last_inferred();
         for (arrival, source, event) in events {
             if self.note_event(arrival, source, &event) && gate::closes(&event.kind) {
                 closings.push(arrival);
@@ -168,6 +169,11 @@ impl Call {
             if self.gate.closed_at(arrival).is_some() {
                 self.recall(arrival);
             }
+        }
+        let after = self.gate.last_inferred();
+        if let Some(closed) = after.filter(|_| after != inferred) {
+            // Nobody knew, and all the time Salesforce threw away what was sent.
+            self.recall(closed.to);
         }
     }
 

@@ -74,6 +74,8 @@ pub(super) struct Gate {
     on_doubt: OnDoubt,
     /// Intervals in which nobody may have been there to take events, in order.
     doubts: Vec<Interval>,
+    /// Closings of which only the opening is known.
+    inferred: Vec<Interval>,
     dirty: bool,
     closings: Vec<Closing>,
     closed: Intervals,
@@ -97,6 +99,7 @@ impl Gate {
             forced_from: None,
             on_doubt: config.on_doubt,
             doubts: Vec::new(),
+            inferred: Vec::new(),
             dirty: false,
             closings: Vec::new(),
             closed: Intervals::default(),
@@ -167,6 +170,12 @@ impl Gate {
         &self.doubts
     }
 
+    /// The last closing of which only the opening is known.
+    pub(super) fn last_inferred(&mut self) -> Option<Interval> {
+        self.settle();
+        self.inferred.last().copied()
+    }
+
     /// What left the call, and the part of it that left as silence.
     pub(super) fn left(&self) -> (&Intervals, &Intervals) {
         (&self.emitted, &self.zeroed)
@@ -197,6 +206,7 @@ impl Gate {
         self.closings.clear();
         self.counts.repeated = 0;
         self.counts.unmatched_opens = 0;
+        self.inferred.clear();
         let mut since: Option<(Time, bool, bool)> = None;
         let mut since_event = Time::MIN;
         for Stamped { at, source, event, .. } in &self.events {

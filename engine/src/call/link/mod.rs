@@ -291,7 +291,7 @@ impl Link {
         if self.state == State::Over {
             return None;
         }
-        if self.fatal.is_none() && self.next_is_due(now) {
+        if self.fatal.is_none() && self.next_is_due(now, alive) {
             self.change_segment(now);
         }
         if let Some(reason) = self.end_reason(now, alive) {
@@ -302,13 +302,19 @@ impl Link {
             State::Open(last) if now >= last + self.config.stall_timeout => {
                 Some(self.give_up(now, format!("nothing came for {} ms", self.config.stall_timeout.ms())))
             }
-            State::Open(_) if self.over_since(alive).is_some_and(|(sure, at)| !sure && now >= at) => {
-                let what = "every contact is over: a new connection shows whether anything follows";
+            State::Open(_) if self.wants_certainty(now, alive) => {
+                let what = "the call may be over here: a new connection shows whether anything follows";
                 Some(self.give_up(now, what.to_owned()))
             }
             State::Closed(at) if now >= at => Some(self.open(now)),
             _ => None,
         }
+    }
+
+    /// Every contact is over, or a further segment waits, and the open connection is too old to tell.
+    fn wants_certainty(&self, now: Time, alive: Time) -> bool {
+        let next = (!self.next.is_empty()).then(|| self.nothing_follows(alive));
+        [self.over_since(alive), next].into_iter().flatten().any(|(sure, at)| !sure && now >= at)
     }
 
     fn give_up(&mut self, now: Time, what: String) -> Step {
@@ -317,12 +323,16 @@ impl Link {
         Step::Lost(error)
     }
 
-    /// Once every contact is over: when the grace for a further one ends, and whether that is sure. A connection
-    /// that is older than the last sign of life may have stalled, and what follows with it.
+    /// When the grace for anything to follow ends, and whether nothing coming until then is sure to mean that
+    /// nothing will: a connection that is older than the last sign of life may have stalled.
+    fn nothing_follows(&self, since: Time) -> (bool, Time) {
+        let sure = self.is_open() && self.opened >= since;
+        (sure, since.max(self.opened) + self.config.end_grace)
+    }
+
+    /// The same, once every contact is over.
     fn over_since(&self, alive: Time) -> Option<(bool, Time)> {
-        let over = self.contacts_over?.max(alive);
-        let sure = self.is_open() && self.opened >= over;
-        Some((sure, over.max(self.opened) + self.config.end_grace))
+        self.contacts_over.map(|over| self.nothing_follows(over.max(alive)))
     }
 
     /// When [`Link::poll`] has something to say at the latest.
@@ -337,7 +347,8 @@ impl Link {
         let over =
             self.over_since(self.alive.unwrap_or(Time::MIN)).filter(|_| self.is_open()).map(|(_, at)| at);
         let stop = self.stopped.map(|at| at + grace);
-        let next = self.alive.filter(|_| !self.next.is_empty()).map(|alive| alive + grace);
+        let waits = self.alive.filter(|_| !self.next.is_empty() && self.is_open());
+        let next = waits.map(|alive| self.nothing_follows(alive).1);
         [Some(connection), idle, over, stop, next].into_iter().flatten().min()
     }
 
@@ -359,9 +370,10 @@ impl Link {
     }
 
     /// A further segment takes over once the one before it gives nothing more.
-    fn next_is_due(&self, now: Time) -> bool {
-        let quiet = self.alive.is_some_and(|alive| now >= alive + self.config.end_grace);
-        !self.next.is_empty() && (self.stopped.is_some() || !self.is_open() || quiet)
+    fn next_is_due(&self, now: Time, alive: Time) -> bool {
+        let (sure, at) = self.nothing_follows(alive);
+        let over = (sure && now >= at) || now >= alive + self.config.idle_end;
+        !self.next.is_empty() && (self.stopped.is_some() || over)
     }
 
     fn change_segment(&mut self, now: Time) {

@@ -87,8 +87,9 @@ struct Entry {
 const FIRST_RETRY: Span = Span::from_s(1);
 const LAST_RETRY: Span = Span::from_s(40);
 
-/// Acknowledged messages remembered, in case a pause swallowed them: nobody says as many in 15 s.
-const MAX_ACKNOWLEDGED: usize = 64;
+/// Acknowledged messages remembered, in case a pause swallowed them: nobody says as many in 15 s, but a backlog may
+/// go out in as short a time.
+const MAX_ACKNOWLEDGED: usize = 1024;
 
 /// Why a message that may have been taken is listed as refused.
 const NOT_AGAIN: &str = "it may have been taken, and is not sent again";
