@@ -18,7 +18,7 @@ pub const REGRESSIONS: &[(u64, &str)] = &[
     (350, "P5: a doubt was forgotten by a second death before the next checkpoint"),
     (365, "P5: where a gate had cut speech off, a word came twice after a death"),
     (368, "P5: a doubt was forgotten by a second death before the next checkpoint"),
-    (383, "P3: messages thrown away in a pause, by a clock that was set"),
+    (383, "P3: what was acknowledged and what closed was timed by two clocks"),
     (1226, "P3: a further segment took over while the stream before it had stalled"),
     (1300, "P3: behind live, a deaf session's words were let go before it was given up"),
     (1803, "P5: where a gate had cut speech off, part of the last word was heard again after a death"),
