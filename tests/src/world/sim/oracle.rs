@@ -123,6 +123,10 @@ impl<'p> Oracle<'p> {
         on_doubt: OnDoubt,
     ) {
         self.settle();
+        // What left behind the last sign of life is heard again, by what is known now.
+        self.emitted.cut(absence.died);
+        self.zeroed.cut(absence.died);
+        self.frontier = self.frontier.min(absence.died);
         let other = |event: &TelephonyEvent| event.call_id.as_deref() == Some(FOREIGN_CONTACT_ID);
         let in_use = log.iter().any(|(arrival, _, e)| *arrival <= absence.died && !other(e));
         // Nobody may have been there to take events: nothing of that time is to be heard, if there are any.

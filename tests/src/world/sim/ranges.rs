@@ -16,6 +16,14 @@ impl Ranges {
         self.0.splice(first..last, [merged]);
     }
 
+    /// Takes away all from `at` on.
+    pub(super) fn cut(&mut self, at: Time) {
+        self.0.retain(|r| r.0 < at);
+        if let Some(last) = self.0.last_mut() {
+            last.1 = last.1.min(at);
+        }
+    }
+
     pub(super) fn within(&self, from: Time, to: Time) -> impl Iterator<Item = (Time, Time)> + '_ {
         let first = self.0.partition_point(|r| r.1 <= from);
         let touching = self.0[first..].iter().take_while(move |r| r.0 < to);
