@@ -175,7 +175,7 @@ fn messages(life: &mut Life<'_>, summary: &Summary) {
     let messages = &summary.messages;
     let mut wrong = Vec::new();
     let doubles: u64 = shop.stored.values().map(|s| s.times - 1).sum();
-    if doubles > messages.resent + messages.ambiguous {
+    if doubles > messages.resent + messages.ambiguous + oracle.resent_in_doubt {
         let (resent, ambiguous) = (messages.resent, messages.ambiguous);
         wrong.push((
             "P3",

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use engine::call::{Absence, Call, Config, GateSource, OnDoubt, Outcome, Post, TelephonyEvent};
+use engine::call::{Absence, Call, Config, GateSource, OnDoubt, Outcome, Post, RetryCause, TelephonyEvent};
 use engine::recogniser::AudioChunk;
 use engine::time::{Span, Time};
 use fixtures::kinesis::{FOREIGN_CONTACT_ID, START_EPOCH_MS};
@@ -71,6 +71,8 @@ pub(super) struct Oracle<'p> {
     pub doubtful_ms: i64,
     frontier: Time,
     pub sent: HashMap<String, Sent>,
+    /// Messages acknowledged, sent again, and not answered then: the summary has them among those not taken.
+    pub resent_in_doubt: u64,
     /// Whose speech an utterance is, and from when to when, by message id, as the call reported it.
     pub uttered: HashMap<String, (usize, Time, Time)>,
     last_start: BTreeMap<String, i64>,
@@ -95,6 +97,7 @@ impl<'p> Oracle<'p> {
             doubtful_ms: 0,
             frontier: Time::MIN,
             sent: HashMap::new(),
+            resent_in_doubt: 0,
             uttered: HashMap::new(),
             last_start: BTreeMap::new(),
             expected: Vec::new(),
@@ -175,7 +178,7 @@ impl<'p> Oracle<'p> {
             sound::render(&plan.words[party.channel()], from, &mut self.expected);
             let heard = chunk.pcm.chunks_exact(width).map(|f| [f[2 * channel], f[2 * channel + 1]]);
             for (n, (heard, said)) in heard.zip(self.expected.chunks_exact(2)).enumerate() {
-                if heard == [0, 0] {
+                if heard == [0, 0] || (heard == said && closed.is_empty()) {
                     continue;
                 }
                 let when = chunk.start + Span::from_samples(n as i64, chunk.rate_hz);
@@ -353,6 +356,8 @@ impl<'p> Oracle<'p> {
     pub(super) fn answered(&mut self, now: Time, id: &str, outcome: &Outcome) {
         let closed = self.known.is_closed(now);
         let Some(sent) = self.sent.get_mut(id) else { return };
+        let lost = matches!(outcome, Outcome::Retry { cause: RetryCause::Network | RetryCause::Server });
+        self.resent_in_doubt += u64::from(lost && sent.accepted > 0);
         sent.unanswered = *outcome != Outcome::Accepted;
         if *outcome == Outcome::Accepted {
             sent.accepted += 1;
