@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::recogniser::AudioChunk;
-use crate::time::Span;
+use crate::time::{Span, Time};
 
 use super::intervals::Interval;
 use super::known::Around;
@@ -91,13 +91,27 @@ impl Call {
 
     /// What of `window` is final already; `None` while that cannot be said exactly.
     fn known_within(&mut self, window: Interval) -> Option<[Option<Interval>; 2]> {
+        if self.known.is_empty() {
+            return Some([None; 2]);
+        }
+        let near = window.widened(self.known.reach());
+        let closed = self.gate.closed_within(near);
         let timeline = self.timeline.as_ref()?;
+        let rate_hz = timeline.rate_hz;
         let flush = !self.then.is_empty() || self.is_draining();
         let until = if flush { timeline.end() } else { timeline.horizon() };
         let known = Interval::new(timeline.time(timeline.emitted()), timeline.time(until));
-        let samples = |party, from, to| timeline.peek(party, from, to);
-        let around = Around { rate_hz: timeline.rate_hz, known, more: !flush, samples: &samples };
-        self.known.within(window, &around)
+        // As a recogniser hears it: what is closed is quiet.
+        let samples = |party, from, to| {
+            let mut samples = timeline.peek(party, from, to);
+            for part in &closed {
+                let position = |at: Time| usize::try_from((at - from).samples(rate_hz)).unwrap_or(0);
+                let (first, last) = (position(part.from), position(part.to).min(samples.len()));
+                samples.get_mut(first..last).unwrap_or_default().fill(0);
+            }
+            samples
+        };
+        self.known.within(window, &Around { rate_hz, known, more: !flush, samples: &samples })
     }
 
     fn silence_known(&self, pcm: &mut [u8], window: Interval, rate_hz: u32, known: &[Option<Interval>; 2]) {

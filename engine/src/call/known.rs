@@ -44,6 +44,16 @@ impl Known {
         Self { marks: Party::ALL.into_iter().filter_map(mark).collect(), error_ms }
     }
 
+    /// Nothing is final that is still to come.
+    pub(super) fn is_empty(&self) -> bool {
+        self.marks.is_empty()
+    }
+
+    /// How far from a window the audio matters.
+    pub(super) fn reach(&self) -> Span {
+        quiet::needed(self.error_ms) + quiet::needed(self.error_ms)
+    }
+
     /// Up to where each party's speech in `window` is final, by channel; `None` while the audio around a mark is
     /// missing. Windows are asked for in order: a mark before one is forgotten.
     pub(super) fn within(&mut self, window: Interval, around: &Around<'_>) -> Option<[Option<Interval>; 2]> {

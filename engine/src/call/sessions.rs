@@ -17,8 +17,8 @@ const MAX_SESSIONS: usize = 8;
 /// In silence, with no partial result open, all speech older than this is final.
 const SETTLED_AFTER: Span = Span::from_s(10);
 /// Loud audio that brought no result for so long is no speech: a recogniser that is stuck has been noticed and
-/// given up long before.
-const NO_SPEECH_AFTER: Span = Span::from_s(40);
+/// given up long before, also where a backlog goes out faster than it was said.
+const NO_SPEECH_AFTER: Span = Span::from_s(60);
 /// Media that breaks off while somebody speaks is waited for without silence in its place, which would cut the
 /// word: the service waits 15 s.
 const SPEECH_WAIT: Span = Span::from_s(12);
