@@ -41,7 +41,7 @@ pub struct Checkpoint {
     pub(super) emitted: Intervals,
     pub(super) zeroed: Intervals,
     pub(super) doubts: Vec<Interval>,
-    pub(super) sent_words: Vec<(Interval, bool)>,
+    pub(super) sent_words: Vec<(Party, Interval, bool)>,
     pub(super) used_ids: Vec<(Party, i64)>,
     pub(super) outbox: SavedOutbox,
     pub(super) summary: Summary,

@@ -121,8 +121,9 @@ pub struct Config {
     pub max_waiting_fragments: usize,
     /// After this long an unresolved contact counts as foreign. Default 20 s.
     pub resolve_timeout: Span,
-    /// Messages not yet delivered before media stops being asked for; ten times as many where the gate has withheld
-    /// them for longer than the time of its alarm, and only the end of the call will release them. Default 1,000.
+    /// Messages not yet delivered before media stops being asked for, but for audio in which the gate is closed: up
+    /// to twice as many may come of what was said before it. Ten times the limit where the gate has withheld them
+    /// for longer than the time of its alarm, and only the end of the call will release them. Default 1,000.
     pub max_outbox: usize,
     /// Messages wait for [`super::Input::Stored`] before they are posted. Default off.
     pub store: bool,

@@ -59,7 +59,7 @@ pub use summary::{
 pub use telephony::{EventKind, EventSyntaxError, TelephonyEvent};
 pub use utterance::{Utterance, UtteranceWord};
 
-use crate::recogniser::Segment;
+use crate::recogniser::{Party, Segment};
 use crate::time::{Span, Time};
 
 use backoff::Backoff;
@@ -186,8 +186,8 @@ pub struct Call {
     /// What is final already of audio that is sent again to another session.
     known_again: Known,
     outbox: Outbox,
-    /// Words already sent, with whether they were counted as exposed.
-    sent_words: VecDeque<(Interval, bool)>,
+    /// Words already sent, by whom they were said, with whether they were counted as exposed.
+    sent_words: VecDeque<(Party, Interval, bool)>,
     /// The last checkpoint asked for, and the last one known to be stored.
     checkpoint: u64,
     stored_sequence: u64,
@@ -289,6 +289,7 @@ impl Call {
             Input::Posted { id, outcome } => {
                 let withheld = self.gate_withholds();
                 let draining = self.is_draining();
+                self.outbox.at_present(self.present());
                 let settled = self.outbox.posted(self.now, &id, outcome, withheld, draining);
                 if self.reported_exposure_ms > 0 {
                     // What was on its way when its time was closed is not sent a second time.
@@ -352,7 +353,10 @@ impl Call {
     fn is_outbox_full(&self) -> bool {
         let closed = |t: &Timeline| self.gate.is_closed(t.time(t.end()));
         let limit = self.config.max_outbox.saturating_mul(if self.is_stuck() { WHEN_STUCK } else { 1 });
-        self.outbox.len() >= limit && !self.timeline.as_ref().is_some_and(closed)
+        let waiting = self.outbox.len();
+        // What was said right before a closing may still become messages.
+        let reads_on = waiting < limit.saturating_mul(2) && self.timeline.as_ref().is_some_and(closed);
+        waiting >= limit && !reads_on
     }
 
     /// The call still takes media, and so a further segment of it.

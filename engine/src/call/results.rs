@@ -216,7 +216,7 @@ impl Call {
         if total_ms == self.reported_exposure_ms {
             return;
         }
-        for (word, counted) in sent_words {
+        for (_, word, counted) in sent_words {
             if !*counted && exposed.overlaps(*word) {
                 *counted = true;
                 summary.gate.exposed_words += 1;
@@ -267,16 +267,17 @@ impl Call {
 
     /// Remembers the words of messages that leave.
     pub(super) fn remember_sent(&mut self, utterances: &[Utterance]) {
-        for word in utterances.iter().flat_map(|u| &u.words) {
+        let words = utterances.iter().flat_map(|u| u.words.iter().map(|word| (u.party, word)));
+        for (party, word) in words {
             let interval = Interval::new(Time::from_ms(word.start_time), Time::from_ms(word.end_time));
             // Sent again it is the same word.
-            if self.sent_words.iter().any(|(word, _)| *word == interval) {
+            if self.sent_words.iter().any(|(by, word, _)| (*by, *word) == (party, interval)) {
                 continue;
             }
             if self.sent_words.len() >= MAX_SENT_WORDS {
                 self.sent_words.pop_front();
             }
-            self.sent_words.push_back((interval, false));
+            self.sent_words.push_back((party, interval, false));
         }
     }
 

@@ -110,6 +110,8 @@ impl Call {
         }
         self.note_past(missed);
         self.judge_contacts();
+        // A doubt must outlive this process too.
+        self.store();
     }
 
     fn note_past(&mut self, events: Vec<super::PastEvent>) {
@@ -157,7 +159,7 @@ impl Call {
         let mark = self.first_mark();
         let floor = mark.map(|mark| mark - quiet::needed(self.word_error_ms()));
         let recent = self.now - SENT_WORDS_AGE;
-        let sent_words = self.sent_words.iter().filter(|(word, _)| word.to >= recent);
+        let sent_words = self.sent_words.iter().filter(|(_, word, _)| word.to >= recent);
         let sent_words = sent_words.copied().collect();
         let mut summary = self.summary_so_far();
         // They come again with the events, and there may be hundreds.

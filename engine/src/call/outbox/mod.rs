@@ -140,7 +140,9 @@ pub(super) struct Outbox {
     dice: fastrand::Rng,
     /// So long what was acknowledged may turn out to have been thrown away.
     provisional: Span,
-    /// What was acknowledged lately, and when.
+    /// The time on the clock by which the gate goes.
+    present: Time,
+    /// What was acknowledged lately, and when by that clock.
     acknowledged: VecDeque<(Time, Utterance)>,
     /// Posts were withheld when last looked at.
     withheld: bool,
@@ -156,6 +158,7 @@ impl Outbox {
             provisional: config.live.as_ref().map_or(Span::ZERO, |live| live.provisional),
             queues: BTreeMap::new(),
             dice: fastrand::Rng::with_seed(seed),
+            present: Time::MIN,
             acknowledged: VecDeque::new(),
             withheld: false,
             summary: MessageSummary::default(),
@@ -303,6 +306,11 @@ impl Outbox {
             .min()
     }
 
+    /// What is acknowledged from here on is acknowledged at this time of the gate's clock.
+    pub(super) fn at_present(&mut self, present: Time) {
+        self.present = present;
+    }
+
     /// Takes the outcome of a post. Of an id that is not in flight it is ignored: a late answer.
     ///
     /// What is taken while the gate is closed (`withheld`) may be thrown away, and is posted again. Once the
@@ -336,7 +344,7 @@ impl Outbox {
                     entry.announced = Announced::No;
                     queue.push_front(entry);
                 } else {
-                    self.acknowledge(now, entry.utterance);
+                    self.acknowledge(entry.utterance);
                 }
             }
             Outcome::Refused(reason) => {
@@ -375,7 +383,8 @@ impl Outbox {
         true
     }
 
-    fn acknowledge(&mut self, now: Time, utterance: Utterance) {
+    fn acknowledge(&mut self, utterance: Utterance) {
+        let now = self.present;
         while self.acknowledged.front().is_some_and(|(at, _)| *at < now - self.provisional) {
             self.acknowledged.pop_front();
         }

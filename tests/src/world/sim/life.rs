@@ -12,7 +12,7 @@ use std::collections::{BinaryHeap, HashMap};
 
 use bytes::Bytes;
 use engine::call::{
-    Call, ContactFacts, GateSource, Input, Outcome, Output, Post, Report, Summary, TelephonyEvent,
+    Call, Checkpoint, ContactFacts, GateSource, Input, Outcome, Output, Post, Report, Summary, TelephonyEvent,
 };
 use engine::clock::Slew;
 use engine::recogniser::{RecogniserCause, RecogniserEvent};
@@ -53,7 +53,7 @@ enum Later {
     /// Another worker takes the call on.
     Return,
     /// A checkpoint is in the store.
-    Stored(u64, Vec<u8>),
+    Stored(Box<Checkpoint>),
 }
 
 impl Later {
@@ -77,7 +77,9 @@ pub(super) struct Life<'p> {
     /// Last sign of life that everybody can see: heart-beats, and what is stored.
     sign: Time,
     /// What the store holds.
-    checkpoint: Option<(u64, Vec<u8>)>,
+    checkpoint: Option<Box<Checkpoint>>,
+    /// This life has stored one.
+    kept_in_life: bool,
     log: Vec<(Time, GateSource, TelephonyEvent)>,
     died: Time,
     /// What happened outside while nobody held the call, and is told to whoever takes it.
@@ -115,6 +117,7 @@ impl<'p> Life<'p> {
             doom: None,
             sign: at(plan.begin_ms),
             checkpoint: None,
+            kept_in_life: false,
             log: Vec::new(),
             died: Time::MIN,
             missed: Vec::new(),
@@ -309,9 +312,10 @@ impl<'p> Life<'p> {
                 }
             }
             Later::Return => self.come_back(),
-            Later::Stored(sequence, json) => {
+            Later::Stored(checkpoint) => {
+                let sequence = checkpoint.sequence;
                 self.sign = self.clock();
-                self.keep(sequence, json);
+                self.keep(checkpoint);
                 self.handle(Input::Stored(sequence));
             }
             Later::FaultsEnd => {
@@ -382,7 +386,7 @@ impl<'p> Life<'p> {
         }
         self.oracle.bounds(&self.call, &self.plan.config);
         if self.steps.is_multiple_of(64) {
-            self.oracle.bounds_of_queues(&self.call, &self.plan.config);
+            self.oracle.bounds_of_queues(self.now, &self.call, &self.plan.config);
         }
     }
 
@@ -402,7 +406,7 @@ impl<'p> Life<'p> {
                 }
             }
             Output::Post(posts) => posts.iter().for_each(|post| self.post(post)),
-            Output::Store(checkpoint) => self.store(&checkpoint),
+            Output::Store(checkpoint) => self.store(checkpoint),
             Output::Report(report) => {
                 if let Report::Utterance(u) = &report {
                     let place = (u.party.channel(), u.start, u.end);

@@ -80,6 +80,7 @@ pub(super) struct Oracle<'p> {
     /// The most that was ever held.
     pub replay_peak: usize,
     pub outbox_peak: u64,
+    gate_closed: Option<Time>,
 }
 
 impl<'p> Oracle<'p> {
@@ -103,6 +104,7 @@ impl<'p> Oracle<'p> {
             expected: Vec::new(),
             replay_peak: 0,
             outbox_peak: 0,
+            gate_closed: None,
         }
     }
 
@@ -391,10 +393,15 @@ impl<'p> Oracle<'p> {
     }
 
     /// P6, of what is dearer to know.
-    pub(super) fn bounds_of_queues(&mut self, call: &Call, config: &Config) {
-        let waiting = call.progress().waiting;
+    pub(super) fn bounds_of_queues(&mut self, now: Time, call: &Call, config: &Config) {
+        let progress = call.progress();
+        let waiting = progress.waiting;
+        self.gate_closed = progress.gate_closed.then(|| self.gate_closed.unwrap_or(now));
+        // Behind a gate that is closed for longer than its alarm waits, whose opening may never come, ten times as
+        // many wait for the end of the call.
+        let stuck = self.gate_closed.is_some_and(|since| now >= since + config.gate_alarm_after);
         // Media is not asked for any more when it is full; what was read already may still become messages.
-        let most = config.max_outbox as u64 + 200;
+        let most = config.max_outbox as u64 * if stuck { 20 } else { 2 } + 200;
         if waiting > most && self.outbox_peak <= most {
             self.broken("P6", format!("{waiting} messages wait"));
         }

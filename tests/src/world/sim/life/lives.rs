@@ -9,21 +9,21 @@ use crate::world::at;
 
 impl Life<'_> {
     /// The store takes a while, and fails at times; then it is tried again.
-    pub(super) fn store(&mut self, checkpoint: &Checkpoint) {
+    pub(super) fn store(&mut self, checkpoint: Box<Checkpoint>) {
         let (longest, failing) = self.plan.store;
         let mut after = self.dice.i64(1..=longest);
         while self.faulty && self.dice.u32(0..100) < failing {
             self.tally.strike("store: error");
             after += self.dice.i64(200..3_000);
         }
-        let json = checkpoint.to_json();
-        self.soon(self.now + Span::from_ms(after), Later::Stored(checkpoint.sequence, json));
+        self.soon(self.now + Span::from_ms(after), Later::Stored(checkpoint));
     }
 
     /// A later checkpoint is never replaced by an earlier one.
-    pub(super) fn keep(&mut self, sequence: u64, json: Vec<u8>) {
-        if self.checkpoint.as_ref().is_none_or(|(number, _)| *number < sequence) {
-            self.checkpoint = Some((sequence, json));
+    pub(super) fn keep(&mut self, checkpoint: Box<Checkpoint>) {
+        if self.checkpoint.as_ref().is_none_or(|kept| kept.sequence < checkpoint.sequence) {
+            self.checkpoint = Some(checkpoint);
+            self.kept_in_life = true;
         }
     }
 
@@ -53,23 +53,27 @@ impl Life<'_> {
         self.ears.sessions.clear();
         let now = self.clock();
         self.sign = self.sign.max(now - Span::from_ms(self.dice.i64(0..5_000)));
-        self.died = self.sign.min(now);
+        let died = self.sign.min(now);
         let mut gone: Vec<u64> =
             self.waiting.iter().filter(|(_, w)| w.is_the_workers()).map(|(number, _)| *number).collect();
         gone.sort_unstable();
         for number in gone {
             match self.waiting.remove(&number) {
                 Some(Later::Answer(id, _)) => self.oracle.answer_lost(&id),
-                Some(Later::Stored(sequence, json)) if death.stored => self.keep(sequence, json),
+                Some(Later::Stored(checkpoint)) if death.stored => self.keep(checkpoint),
                 _ => {}
             }
+        }
+        // Of a life that stored nothing the next one hears nothing, not even that it was absent before.
+        if std::mem::take(&mut self.kept_in_life) || self.tally.lives < 2 {
+            self.died = died;
         }
         self.soon(self.now + Span::from_ms(death.absent_ms), Later::Return);
     }
 
     pub(super) fn come_back(&mut self) {
         self.tally.lives += 1;
-        let checkpoint = self.checkpoint.as_ref().map(|(_, json)| match Checkpoint::from_json(json) {
+        let checkpoint = self.checkpoint.as_ref().map(|kept| match Checkpoint::from_json(&kept.to_json()) {
             Ok(checkpoint) => checkpoint,
             Err(error) => panic!("a checkpoint cannot be read: {error}"),
         });
