@@ -5,6 +5,7 @@ use engine::time::{Span, Time};
 
 use super::super::plan::Death;
 use super::{Later, Life};
+use crate::world::at;
 
 impl Life<'_> {
     /// The store takes a while, and fails at times; then it is tried again.
@@ -88,6 +89,12 @@ impl Life<'_> {
             self.call.handle(now, Input::PastGate(arrival, source, event));
         }
         self.handle(Input::Tick);
+        // That the call goes on in a further stream is kept with the events, and told to each life of it.
+        for (ms, segment) in &self.plan.segments {
+            if at(*ms).max(at(self.plan.begin_ms)) <= self.now {
+                self.handle(Input::Segment(segment.clone()));
+            }
+        }
         for input in std::mem::take(&mut self.missed) {
             if self.alive {
                 self.handle(input);
