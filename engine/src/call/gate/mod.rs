@@ -7,6 +7,8 @@
 
 mod algebra;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::recogniser::WordTimes;
@@ -209,7 +211,12 @@ impl Gate {
         self.inferred.clear();
         let mut since: Option<(Time, bool, bool)> = None;
         let mut since_event = Time::MIN;
+        let mut said = Said::default();
         for Stamped { at, source, event, .. } in &self.events {
+            if said.is_stale(*source, event) {
+                self.counts.repeated += 1;
+                continue;
+            }
             match holders.apply(*source, &event.kind, event.participant.as_deref()) {
                 Effect::Done => {}
                 Effect::Repeated => self.counts.repeated += 1,
@@ -347,6 +354,31 @@ impl Gate {
                     })
                     .collect()
             }
+        }
+    }
+}
+
+/// When each closing was said to have happened, by the clock of whoever said so.
+#[derive(Debug, Default)]
+struct Said<'a>(BTreeMap<(GateSource, bool, Option<&'a str>), Time>);
+
+impl<'a> Said<'a> {
+    /// An opening that happened before the closing it would open is one of an earlier closing, late or doubled: the
+    /// gate must not open for it.
+    fn is_stale(&mut self, source: GateSource, event: &'a TelephonyEvent) -> bool {
+        let pause = matches!(event.kind, EventKind::PauseRecording | EventKind::ResumeRecording);
+        let who = event.participant.as_deref().filter(|_| !pause);
+        let (key, Some(at)) = ((source, pause, who), event.at) else { return false };
+        match event.kind {
+            EventKind::Hold | EventKind::PauseRecording => {
+                let last = self.0.entry(key).or_insert(at);
+                *last = at.max(*last);
+                false
+            }
+            EventKind::Resume | EventKind::ResumeRecording => {
+                self.0.get(&key).is_some_and(|closed| at < *closed)
+            }
+            _ => false,
         }
     }
 }

@@ -139,3 +139,18 @@ fn more_events_than_the_limit_close_the_gate_for_good() {
     assert_eq!(closed(&mut g), [(1, 2), (3, 1_000_000)]);
     assert_eq!(g.counts.beyond_limit, 1);
 }
+
+#[test]
+fn an_opening_that_comes_a_second_time_does_not_open_what_was_closed_since() {
+    let mut g = gate(GateClock::Live);
+    let mut say = |arrival: i64, kind: EventKind, said: i64| {
+        g.handle(at(arrival), GateSource::Toolkit, event(kind, said));
+    };
+    say(10_000, EventKind::PauseRecording, 10_000);
+    say(20_000, EventKind::ResumeRecording, 20_000);
+    say(22_000, EventKind::PauseRecording, 22_000);
+    say(23_000, EventKind::ResumeRecording, 20_000);
+    say(30_000, EventKind::ResumeRecording, 30_000);
+    assert_eq!(closed(&mut g), [(10_000, 20_000), (22_000, 30_000)]);
+    assert_eq!(g.counts.repeated, 1);
+}

@@ -135,7 +135,20 @@ fn closings(events: &[Effective], doubts: &[(Time, Time)]) -> (Vec<(Time, Time)>
     let mut telephone = Telephone::default();
     let (mut closed, mut since, mut before) = (Vec::new(), None, Time::MIN);
     let (mut repeated, mut unmatched) = (0, 0);
+    let mut said: Vec<(GateSource, bool, &str, Time)> = Vec::new();
     for Effective { at, source, event } in events {
+        let pause = matches!(event.kind, EventKind::PauseRecording | EventKind::ResumeRecording);
+        let who = event.participant.as_deref().filter(|_| !pause).unwrap_or_default();
+        let mut earlier = said.iter().filter(|(s, p, w, _)| (*s, *p, *w) == (*source, pause, who));
+        match (&event.kind, event.at) {
+            (EventKind::Hold | EventKind::PauseRecording, Some(at)) => said.push((*source, pause, who, at)),
+            // It happened before what it would open: it is of an earlier closing.
+            (EventKind::Resume | EventKind::ResumeRecording, Some(at)) if earlier.any(|(.., c)| at < *c) => {
+                repeated += 1;
+                continue;
+            }
+            _ => {}
+        }
         let (again, nothing) = telephone.apply(*source, event);
         repeated += u64::from(again);
         unmatched += u64::from(nothing);
