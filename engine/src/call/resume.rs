@@ -71,7 +71,7 @@ impl Call {
         let waiting = saved.outbox.len();
         self.outbox.restore(saved.outbox, summary.messages.clone());
         if let (Some(link), Some(saved)) = (&mut self.link, saved.link) {
-            link.restore(saved, died, &summary.media);
+            link.restore(saved, &summary.media);
         }
         self.assembler.documents = summary.media.documents;
         self.replay.overrun =

@@ -229,6 +229,7 @@ impl Gate {
                         // Its closing was lost while nobody was there to take it.
                         let interval = Interval::new(doubt.from, *at);
                         self.closings.push(Closing { interval, hold: false, pause: false });
+                        self.inferred.push(interval);
                     }
                 }
             }

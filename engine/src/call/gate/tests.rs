@@ -154,3 +154,14 @@ fn an_opening_that_comes_a_second_time_does_not_open_what_was_closed_since() {
     assert_eq!(closed(&mut g), [(10_000, 20_000), (22_000, 30_000)]);
     assert_eq!(g.counts.repeated, 1);
 }
+
+#[test]
+fn an_opening_after_a_doubt_tells_that_its_closing_was_lost_there() {
+    let mut g = gate(GateClock::Live);
+    g.handle(at(1_000), GateSource::Toolkit, event(EventKind::CallConnected, 1_000));
+    g.doubt(iv(10_000, 14_000));
+    assert_eq!(g.last_inferred(), None);
+    g.handle(at(20_000), GateSource::Toolkit, event(EventKind::ResumeRecording, 20_000));
+    assert_eq!(closed(&mut g), [(10_000, 20_000)]);
+    assert_eq!(g.last_inferred(), Some(iv(10_000, 20_000)));
+}

@@ -53,8 +53,6 @@ pub(super) struct SavedLink {
     /// The fragment to begin behind; `None`: where the segment begins.
     pub(super) after_fragment: Option<String>,
     audio_end: Option<Time>,
-    /// `STOP_STREAMING` stood at the end of what was read.
-    stopped: bool,
 }
 
 #[derive(Debug)]
@@ -131,16 +129,19 @@ impl Link {
             begin_in: self.passed.len().saturating_sub(back),
             after_fragment: step.map(|s| s.number),
             audio_end: floor,
-            stopped: self.stopped.is_some(),
         }
     }
 
-    /// Goes on where another process left off; `media` is what was counted until then.
-    pub(super) fn restore(&mut self, saved: SavedLink, now: Time, media: &MediaSummary) {
-        let mut segments = saved.segments.into_iter();
-        self.passed = segments.by_ref().take(saved.begin_in).collect();
-        self.segment = segments.next().unwrap_or_else(|| self.segment.clone());
-        self.next = segments.collect();
+    /// Goes on where another process left off; `media` is what was counted until then. `STOP_STREAMING` is read
+    /// again with the audio in front of it, and says only then that nothing follows.
+    pub(super) fn restore(&mut self, saved: SavedLink, media: &MediaSummary) {
+        // Split, not collected from the rest of an iterator: the deque that the standard library (Rust 1.95) makes of
+        // a vector's iterator that is used up gives back memory that is not its own.
+        let mut passed = VecDeque::from(saved.segments);
+        let mut rest = passed.split_off(saved.begin_in.min(passed.len()));
+        self.passed = passed;
+        self.segment = rest.pop_front().unwrap_or_else(|| self.segment.clone());
+        self.next = rest;
         self.number = self.passed.len() as u64;
         if let (Some(number), Some(end)) = (&saved.after_fragment, saved.audio_end) {
             // It stays the place to begin behind until a later one is final.
@@ -148,7 +149,6 @@ impl Link {
         }
         self.last_fragment = saved.after_fragment;
         self.audio_end = saved.audio_end;
-        self.stopped = saved.stopped.then_some(now);
         self.connection = media.selectors.values().sum::<u64>().try_into().unwrap_or(u32::MAX);
         self.reconnects.clone_from(&media.reconnects);
         for name in MediaFrom::NAMES {

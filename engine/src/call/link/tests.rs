@@ -105,6 +105,29 @@ fn stop_streaming_ends_the_call_unless_a_segment_follows() {
 }
 
 #[test]
+fn what_was_not_final_in_front_of_stop_streaming_is_read_again_before_anything_ends() {
+    let mut l = link();
+    opened(&mut l, s(0));
+    for (number, end) in [("101", 1), ("102", 2), ("103", 3)] {
+        l.fragment(Some(number));
+        l.audio(s(end), Some(s(end)));
+        l.placed(number, s(end));
+    }
+    l.stop_streaming(s(3));
+    let saved = l.save(Some(s(1)));
+    let two = MediaSegment::new("arn:two", Some(s(5)), None);
+    let mut l = link();
+    l.restore(saved, &MediaSummary::default());
+    l.segment(s(60), two);
+    assert_eq!(opened(&mut l, s(60)), MediaFrom::AfterFragment("101".into()));
+    l.audio(s(61), Some(s(3)));
+    l.stop_streaming(s(61));
+    let (_, step) = later(&mut l, s(61));
+    let Step::Open(request, _) = step else { panic!("{step:?}") };
+    assert_eq!(request.stream, "arn:two");
+}
+
+#[test]
 fn contacts_that_ended_shorten_the_wait_but_audio_proves_them_wrong() {
     let mut l = link();
     opened(&mut l, s(0));

@@ -65,6 +65,9 @@ pub(super) struct Oracle<'p> {
     /// What left for the first time, and what of it left as silence because it was closed.
     pub emitted: Ranges,
     pub zeroed: Ranges,
+    /// What was past and closed until an event that came late said that it had been open: of what was let go while
+    /// no session was open nothing is heard of here.
+    pub reopened: Ranges,
     /// The last audio on the timeline: silence in its place may have come before it.
     pending: Option<Pending>,
     /// Audio of which it is not known whether it left before its time was closed.
@@ -94,6 +97,7 @@ impl<'p> Oracle<'p> {
             closings: Vec::new(),
             emitted: Ranges::default(),
             zeroed: Ranges::default(),
+            reopened: Ranges::default(),
             pending: None,
             doubtful_ms: 0,
             frontier: Time::MIN,
@@ -151,7 +155,16 @@ impl<'p> Oracle<'p> {
     pub(super) fn gate(&mut self, arrival: Time, now: Time, source: GateSource, event: &TelephonyEvent) {
         self.logged += 1;
         let before = self.known.is_closed(now);
+        let past = |known: &Known| {
+            let mut past = Ranges::default();
+            known.closed.iter().for_each(|(from, to)| past.add(*from, (*to).min(now)));
+            past
+        };
+        let closed = past(&self.known);
         self.known.arrived(arrival, source, event);
+        for (from, to) in closed.without(&past(&self.known)).iter() {
+            self.reopened.add(from, to);
+        }
         if !before && self.known.is_closed(now) {
             self.closings.push(now);
         }
