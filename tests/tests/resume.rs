@@ -31,6 +31,8 @@ struct Outside {
     sound: Vec<(Time, Time)>,
     /// Where each worker began to read.
     began: Vec<MediaFrom>,
+    /// What each worker found, as the event log keeps it.
+    absences: Vec<Absence>,
 }
 
 enum End {
@@ -45,7 +47,7 @@ impl Outside {
         let fragments = FRAGMENTS.clone();
         let (checkpoint, now) = (None, at(0));
         let (events, shop, sound, began) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { now, fragments, checkpoint, events, shop, sound, began }
+        Self { now, fragments, checkpoint, events, shop, sound, began, absences: Vec::new() }
     }
 
     fn event(&mut self, ms: i64, kind: EventKind) {
@@ -144,7 +146,12 @@ impl Outside {
         self.now = self.now + after;
         let checkpoint = self.checkpoint.as_deref().map(|json| Checkpoint::from_json(json).unwrap());
         let listening = if listening { died } else { self.now };
-        let mut call = Call::resume(config.clone(), 9, checkpoint, Absence { died, listening });
+        let absence = Absence { died, listening };
+        let mut call = Call::resume(config.clone(), 9, checkpoint, absence);
+        for earlier in &self.absences {
+            call.handle(self.now, Input::Absent(*earlier));
+        }
+        self.absences.push(absence);
         for (at, event) in self.events.iter().filter(|(at, _)| *at <= self.now) {
             call.handle(self.now, Input::PastGate(*at, GateSource::Toolkit, event.clone()));
         }
@@ -324,6 +331,21 @@ fn time_in_which_nobody_could_hear_of_a_pause_is_silent_on_a_call_that_has_event
     assert_eq!((starts.len(), summary.gate.doubtful_ms), (5, 0), "somebody was there all the time");
     let (starts, summary) = life(Outside::new, false);
     assert_eq!((starts.len(), summary.gate.doubtful_ms), (7, 0), "nobody sends events of this call");
+}
+
+#[test]
+fn what_a_worker_could_not_hear_stays_silent_if_the_next_dies_before_it_stores_anything() {
+    let config = stores();
+    let death = output_at(&config, paused_call, 7_600);
+    let mut world = paused_call();
+    world.life(Call::new(config.clone(), 3), Some((death, true)));
+    let call = world.resume(&config, Span::from_s(5), false);
+    world.life(call, Some((0, false)));
+    let call = world.resume(&config, Span::from_s(1), true);
+    let End::Over(summary) = world.life(call, None) else { unreachable!() };
+    let starts: Vec<_> = world.shown().into_iter().map(|(_, from, _)| from).collect();
+    assert!(!starts.iter().any(|from| (8_000..12_000).contains(from)), "{starts:?}");
+    assert!((4_900..5_100).contains(&summary.gate.doubtful_ms), "{}", summary.gate.doubtful_ms);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::fragment::InBandError;
 use super::gate::GateSource;
 use super::message::Message;
 use super::outbox::Outcome;
+use super::resume::Absence;
 use super::stream::{MediaCause, MediaError, MediaRequest, MediaSegment};
 use super::summary::{DropReason, Summary};
 use super::telephony::TelephonyEvent;
@@ -43,6 +44,9 @@ pub enum Input {
     /// A telephony event that arrived at this time, before there was a call to take it: before its beginning, or
     /// before this life of it. They come in order of arrival, ahead of all other inputs.
     PastGate(Time, GateSource, TelephonyEvent),
+    /// So another life of the call found it when it began: it may have stored nothing since. Like
+    /// [`Input::PastGate`], ahead of all other inputs of a call that goes on.
+    Absent(Absence),
     /// The session asked for by [`Output::OpenRecogniser`] is open.
     RecogniserReady {
         /// Number of the session.

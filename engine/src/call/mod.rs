@@ -309,7 +309,8 @@ impl Call {
             }
             Input::Segment(segment) => self.segment_announced(segment),
             Input::ContactEnded(id) => self.contact_ended(&id),
-            Input::Tick => {}
+            // To a call that has gone on already it is no news.
+            Input::Absent(_) | Input::Tick => {}
         }
         self.raise_alarm();
     }

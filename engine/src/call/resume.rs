@@ -3,6 +3,8 @@
 //! What a checkpoint says and what its messages say is one moment. Between it and the death of the worker more
 //! was read and more may have been posted: the one is read again, the other posted again under the same ids.
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::{Span, Time};
 
 use super::checkpoint::{Checkpoint, VERSION};
@@ -17,7 +19,7 @@ const SENT_WORDS_AGE: Span = Span::from_s(60);
 const IDS_AGE: Span = Span::from_s(60);
 
 /// When nobody held the call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Absence {
     /// Last sign of life of the worker that held it before.
     pub died: Time,
@@ -29,6 +31,8 @@ pub struct Absence {
 #[derive(Debug)]
 pub(super) struct Return {
     absence: Absence,
+    /// Absences before other lives, which may have stored nothing since.
+    earlier: Vec<Absence>,
     /// Where the audio that is known to have left ends.
     emitted: Option<Time>,
 }
@@ -48,7 +52,7 @@ impl Call {
             call.restore(checkpoint, absence.died);
         }
         call.summary.resumed += 1;
-        call.returning = Some(Return { absence, emitted });
+        call.returning = Some(Return { absence, earlier: Vec::new(), emitted });
         call
     }
 
@@ -80,9 +84,12 @@ impl Call {
 
     /// Events from before this life are looked at together, once all have come.
     pub(super) fn keeps_for_return(&mut self, input: &Input) -> bool {
-        let (Some(_), Input::PastGate(arrival, source, event)) = (&self.returning, input) else {
-            return false;
-        };
+        let Some(returning) = &mut self.returning else { return false };
+        if let Input::Absent(absence) = input {
+            returning.earlier.push(*absence);
+            return true;
+        }
+        let Input::PastGate(arrival, source, event) = input else { return false };
         // The gate counts what is beyond its limit, and closes for it.
         if self.past_events.len() <= self.config.max_gate_events {
             self.past_events.push((*arrival, *source, event.clone()));
@@ -92,26 +99,36 @@ impl Call {
 
     /// The first input that is no event of the past: all of those are known now.
     pub(super) fn return_to_life(&mut self) {
-        let Some(Return { absence, emitted }) = self.returning.take() else { return };
+        let Some(Return { absence, earlier, emitted }) = self.returning.take() else { return };
         let past = std::mem::take(&mut self.past_events);
         let (taken, missed): (Vec<_>, Vec<_>) = past.into_iter().partition(|(at, ..)| *at <= absence.died);
         self.note_past(taken);
+        let in_use = self.gate.in_use() || !missed.is_empty();
+        let doubtful = |a: &Absence| in_use && a.listening > a.died;
+        earlier.iter().filter(|a| doubtful(a)).for_each(|a| self.doubt(a));
         if let Some(emitted) = emitted {
             // What left after the last checkpoint left as the events of the time said.
             let window = Interval::new(emitted, absence.died.max(emitted));
             let closed = self.gate.closed_within(window);
             self.gate.emitted(window, &closed);
         }
-        if absence.listening > absence.died && self.gate.in_use() {
-            let doubt = Interval::new(absence.died, absence.listening);
-            self.gate.doubt(doubt);
-            let closed = self.config.on_doubt == OnDoubt::Closed;
-            self.report(Report::Doubt { from: doubt.from, to: doubt.to, closed });
+        if doubtful(&absence) {
+            self.doubt(&absence);
         }
         self.note_past(missed);
         self.judge_contacts();
         // A doubt must outlive this process too.
         self.store();
+    }
+
+    fn doubt(&mut self, absence: &Absence) {
+        let doubt = Interval::new(absence.died, absence.listening);
+        if self.gate.doubts().contains(&doubt) {
+            return;
+        }
+        self.gate.doubt(doubt);
+        let closed = self.config.on_doubt == OnDoubt::Closed;
+        self.report(Report::Doubt { from: doubt.from, to: doubt.to, closed });
     }
 
     fn note_past(&mut self, events: Vec<super::PastEvent>) {

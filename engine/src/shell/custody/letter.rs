@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::call::{EventKind, GateSource, TelephonyEvent};
+use crate::call::{Absence, EventKind, GateSource, TelephonyEvent};
 use crate::shell::payload::Payload;
 use crate::shell::store::Entry;
 use crate::time::Time;
@@ -31,6 +31,8 @@ pub enum Matter {
     Segment(Box<Payload>),
     /// The call failed for good where it ran: it goes on only if somebody starts it again.
     Failed,
+    /// So a life of the call found it when it began: the next must know, if that one stores nothing.
+    Absent(Absence),
 }
 
 impl fmt::Debug for Matter {
@@ -40,6 +42,7 @@ impl fmt::Debug for Matter {
             Self::Gate(..) => "Gate(…)",
             Self::Segment(_) => "Segment(…)",
             Self::Failed => "Failed",
+            Self::Absent(_) => "Absent(…)",
         })
     }
 }
@@ -51,6 +54,7 @@ enum Stored {
     Gate { source: GateSource, event: Box<RawValue> },
     Segment(Box<RawValue>),
     Failed,
+    Absent(Absence),
 }
 
 impl Letter {
@@ -64,6 +68,7 @@ impl Letter {
                 str::from_utf8(payload.text.reveal()).ok().and_then(raw).map(Stored::Segment)
             }
             Matter::Failed => Some(Stored::Failed),
+            Matter::Absent(absence) => Some(Stored::Absent(*absence)),
         };
         // A payload was JSON when it was read, and an event is written by us.
         let body = stored.and_then(|stored| serde_json::to_vec(&stored).ok()).unwrap_or_default();
@@ -83,6 +88,7 @@ impl Letter {
                 Matter::Segment(Box::new(Payload::parse(payload.get().as_bytes()).ok()?))
             }
             Stored::Failed => Matter::Failed,
+            Stored::Absent(absence) => Matter::Absent(absence),
         };
         Some(Self { id: entry.id, at: entry.at, matter })
     }
@@ -177,6 +183,11 @@ mod tests {
         let Matter::Segment(found) = read.matter else { panic!("it is a segment") };
         assert_eq!((found.segment, found.customer_phone), (payload.segment, payload.customer_phone));
         assert!(matches!(there_and_back(Matter::Failed).matter, Matter::Failed));
+        let absence = Absence { died: Time::from_us(5), listening: Time::from_us(9) };
+        let Matter::Absent(found) = there_and_back(Matter::Absent(absence)).matter else {
+            panic!("an absence")
+        };
+        assert_eq!(found, absence);
         for body in ["", "{}", r#"{"gate":{"source":"toolkit","event":{}}}"#, r#"{"segment":{}}"#] {
             assert!(Letter::read("c", Entry::new(Time::from_ms(1), body)).is_none(), "{body}");
         }

@@ -274,14 +274,20 @@ impl Custody {
             let read = before.checkpoint.as_deref().map(Checkpoint::from_json).transpose();
             checkpoint = read.map_err(|source| TakeError::Checkpoint { contact: named(), source })?;
             let listening = self.listening.get().copied().unwrap_or(self.started);
-            absence = Some(Absence { died: before.died, listening });
+            let found = Absence { died: before.died, listening };
+            if found.listening > found.died {
+                // Before anything else is done with the call: this process may die before it stores a checkpoint.
+                let (_, entry) = self.letter(Matter::Absent(found));
+                self.store.add_event(contact, &entry).await?;
+            }
+            absence = Some(found);
         }
         let mut contacts = BTreeSet::from([named()]);
         contacts.extend(checkpoint.iter().flat_map(Checkpoint::contacts).map(str::to_owned));
         let mut reader = Reader::new(Arc::clone(&self.store));
         let mut past = reader.read(&contacts).await?;
         // A stream that a call of this contact read before it began anew is not read again.
-        past.retain(|letter| letter.at >= held.begun || !matches!(letter.matter, Matter::Segment(_)));
+        past.retain(|letter| letter.at >= held.begun || matches!(letter.matter, Matter::Gate(..)));
         Ok(Life { payload, checkpoint, absence, past, lease: held.lease, taken, reader, contacts })
     }
 }
@@ -305,7 +311,7 @@ impl Life {
     pub fn starts(&self) -> Vec<Payload> {
         let further = self.past.iter().filter_map(|letter| match &letter.matter {
             Matter::Segment(payload) => Some(payload.as_ref().clone()),
-            Matter::Gate(..) | Matter::Failed => None,
+            Matter::Gate(..) | Matter::Failed | Matter::Absent(_) => None,
         });
         [self.payload.clone()].into_iter().chain(further).collect()
     }

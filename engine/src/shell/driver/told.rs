@@ -20,6 +20,7 @@ impl Driver {
             match letter.matter {
                 Matter::Gate(source, event) => self.handle(Input::PastGate(letter.at, source, event)),
                 Matter::Segment(payload) => segments.push(payload),
+                Matter::Absent(absence) => self.handle(Input::Absent(absence)),
                 Matter::Failed => {}
             }
         }
@@ -41,7 +42,7 @@ impl Driver {
                         self.segment(*payload);
                         Input::Tick
                     }
-                    Matter::Failed => Input::Tick,
+                    Matter::Failed | Matter::Absent(_) => Input::Tick,
                 }
             }
             Signal::HandOver => {
@@ -65,7 +66,7 @@ impl Driver {
                     self.ready.push_back(Input::PastGate(letter.at, source, event));
                 }
                 Matter::Segment(payload) => self.segment(*payload),
-                Matter::Failed => {}
+                Matter::Failed | Matter::Absent(_) => {}
             }
         }
         Input::Tick

@@ -59,7 +59,7 @@ impl Running {
     pub(super) fn tell(&mut self, letter: Letter) {
         let segment = match &letter.matter {
             Matter::Segment(payload) => Some(payload.as_ref().clone()),
-            Matter::Gate(..) | Matter::Failed => None,
+            Matter::Gate(..) | Matter::Failed | Matter::Absent(_) => None,
         };
         let told = self.inputs.try_send(Signal::Letter(letter));
         self.starts.extend(segment.clone());
