@@ -65,8 +65,8 @@ pub(super) struct Oracle<'p> {
     /// What left for the first time, and what of it left as silence because it was closed.
     pub emitted: Ranges,
     pub zeroed: Ranges,
-    /// What was past and closed until an event that came late said that it had been open: of what was let go while
-    /// no session was open nothing is heard of here.
+    /// What was past and closed until an event that came late said that it had been open. It may have been let go as
+    /// silence with no session open, of which nothing is heard here; or cut, when its words came meanwhile.
     pub reopened: Ranges,
     /// The last audio on the timeline: silence in its place may have come before it.
     pending: Option<Pending>,
