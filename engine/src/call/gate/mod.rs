@@ -223,8 +223,7 @@ impl Gate {
                 Effect::UnmatchedOpen => {
                     self.counts.unmatched_opens += 1;
                     if self.on_doubt == OnDoubt::Closed
-                        && let Some(doubt) =
-                            self.doubts.iter().rfind(|d| d.from <= *at && since_event <= d.to)
+                        && let Some(doubt) = self.doubts.iter().rfind(|d| d.from < *at && since_event <= d.to)
                     {
                         // Its closing was lost while nobody was there to take it.
                         let interval = Interval::new(doubt.from, *at);

@@ -153,7 +153,7 @@ fn closings(events: &[Effective], doubts: &[(Time, Time)]) -> (Vec<(Time, Time)>
         repeated += u64::from(again);
         unmatched += u64::from(nothing);
         // An opening of what nobody closed, as the first news after nobody was there: the closing was lost then.
-        let lost = doubts.iter().rfind(|(from, to)| nothing && *from <= *at && before <= *to);
+        let lost = doubts.iter().rfind(|(from, to)| nothing && *from < *at && before <= *to);
         closed.extend(lost.map(|(from, _)| (*from, *at)));
         before = *at;
         match (since, telephone.closed()) {
