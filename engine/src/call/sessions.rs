@@ -242,7 +242,9 @@ impl Call {
         if last {
             self.reopen_at = self.reopen.failed(self.now);
             // What it said and was not taken yet is heard again too.
+            let before = self.held.len();
             self.held.retain(|segment| segment.session != id);
+            self.summary.recogniser.stray += (before - self.held.len()) as u64;
             self.replay.rewind();
         } else {
             // A later session has gone on: what this one had not said yet is lost.

@@ -195,7 +195,7 @@ pub struct RecogniserSummary {
     pub partials: u64,
     /// Words in final segments.
     pub words: u64,
-    /// Results of sessions that were over, or beyond their audio.
+    /// Results of sessions that were over, or beyond their audio, or failed before their turn came: heard again.
     pub stray: u64,
     /// Sessions that failed, by cause.
     pub failures: BTreeMap<RecogniserCause, u64>,

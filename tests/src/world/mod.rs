@@ -296,11 +296,7 @@ impl World {
 
     fn listen(&mut self) {
         while let Some(event) = self.ears.poll(false).unwrap() {
-            let session = match &event {
-                RecogniserEvent::Segment(segment) => segment.session,
-                RecogniserEvent::Progress { session, .. } | RecogniserEvent::Ended { session } => *session,
-                _ => 0,
-            };
+            let session = speaker(&event);
             let slow = self.slow.iter().find(|(slow, _)| *slow == session).map(|(_, after)| *after);
             self.soon(slow.unwrap_or(self.result_after), Input::Recognised(event));
         }
@@ -382,7 +378,8 @@ impl World {
                 Outside::Fail(error) => {
                     let session = self.sessions.last().copied().unwrap_or(0);
                     // What it had not said yet is never said.
-                    self.later.retain(|(_, input)| !matches!(input, Input::Recognised(_)));
+                    let says = |input: &Input| matches!(input, Input::Recognised(e) if speaker(e) == session);
+                    self.later.retain(|(_, input)| !says(input));
                     Input::RecogniserLost { session, error }
                 }
             };
@@ -422,5 +419,14 @@ impl World {
             Some(Cut::Garbage(n, bytes)) if number == n => Input::Media(bytes),
             _ => Input::Media(fragment),
         }
+    }
+}
+
+/// The session that says this.
+fn speaker(event: &RecogniserEvent) -> u32 {
+    match event {
+        RecogniserEvent::Segment(segment) => segment.session,
+        RecogniserEvent::Progress { session, .. } | RecogniserEvent::Ended { session } => *session,
+        _ => 0,
     }
 }

@@ -135,3 +135,21 @@ fn what_a_later_session_said_first_is_posted_behind_the_last_words_of_the_one_be
     assert!(world.sessions.len() > 1);
     assert_eq!(world.texts(), ["hello", "refund"]);
 }
+
+#[test]
+fn what_waited_for_its_turn_when_its_session_failed_is_heard_again_and_counted() {
+    let mut config = live();
+    if let Some(policy) = &mut config.live {
+        policy.rotate_after = Span::from_s(6);
+        policy.rotate_at_last = Span::from_s(600);
+    }
+    let script = Script::new().say(Party::Customer, 1_000, "hello").say(Party::Customer, 8_000, "refund");
+    let mut world = World::new(config, stored(&Shape::default(), &script, 20_000));
+    world.slow = vec![(1, Span::from_s(12))];
+    let lost = RecogniserError::new(RecogniserCause::Connection, Action::Retry, "by the test");
+    // "refund" has been said to be final, and the session of "hello" has not ended.
+    world.outside.push((at(11_500), Outside::Fail(lost)));
+    let recogniser = world.run().recogniser.clone();
+    assert_eq!(world.texts(), ["hello", "refund"]);
+    assert_eq!((recogniser.finals, recogniser.stray), (2, 1));
+}

@@ -88,16 +88,16 @@ fn delivered(life: &mut Life<'_>, summary: &Summary) {
     // A word this near to what had left before it was known to be closed may be cut with it: it may be heard
     // later than it was by the recogniser's error, and what is cut is wider than the exposure by as much.
     let margin = error + error + Span::from_ms(5);
-    // It was closed when it could have been heard, and not heard for that reason.
-    let passed_over = oracle.reopened.without(&oracle.emitted);
+    let assumed = oracle.assumed.intersection(&oracle.known.closed);
     for party in 0..2 {
         for (index, word) in plan.words[party].iter().enumerate() {
             let (from, to) = Oracle::interval(*word);
             let whole = stored.measure(from, to) == to - from;
             let open = oracle.known.within(from, to).next().is_none()
-                && oracle.zeroed.measure(from, to) == Span::ZERO
-                && passed_over.measure(from, to) == Span::ZERO;
-            let near = exposed.measure(from - margin, to + margin) > Span::ZERO;
+                && oracle.zeroed.measure(from, to) == Span::ZERO;
+            let near = [&exposed, &oracle.reopened, &assumed]
+                .iter()
+                .any(|closed| closed.measure(from - margin, to + margin) > Span::ZERO);
             if !whole
                 || !open
                 || near

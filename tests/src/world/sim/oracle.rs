@@ -65,9 +65,12 @@ pub(super) struct Oracle<'p> {
     /// What left for the first time, and what of it left as silence because it was closed.
     pub emitted: Ranges,
     pub zeroed: Ranges,
-    /// What was past and closed until an event that came late said that it had been open: of what was let go while
-    /// no session was open nothing is heard of here.
+    /// What was past and closed until an event that came late said that it had been open. It may have been let go as
+    /// silence with no session open, of which nothing is heard here; or cut, when its words came meanwhile.
     pub reopened: Ranges,
+    /// What whoever took the call on must take to have left, because it may have: from the last audio that did to
+    /// the death.
+    pub assumed: Ranges,
     /// The last audio on the timeline: silence in its place may have come before it.
     pending: Option<Pending>,
     /// Audio of which it is not known whether it left before its time was closed.
@@ -98,6 +101,7 @@ impl<'p> Oracle<'p> {
             emitted: Ranges::default(),
             zeroed: Ranges::default(),
             reopened: Ranges::default(),
+            assumed: Ranges::default(),
             pending: None,
             doubtful_ms: 0,
             frontier: Time::MIN,
@@ -129,6 +133,9 @@ impl<'p> Oracle<'p> {
         on_doubt: OnDoubt,
     ) {
         self.settle();
+        if self.frontier > Time::MIN {
+            self.assumed.add(self.frontier, absence.died);
+        }
         // What left behind the last sign of life is heard again, by what is known now.
         self.emitted.cut(absence.died);
         self.zeroed.cut(absence.died);
