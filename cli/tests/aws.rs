@@ -63,6 +63,7 @@ fn the_doctor_prints_a_line_for_each_thing_and_fails_with_any_of_them() {
         ("kinesis.endpoint_url", endpoint.as_str()),
         ("transcribe.endpoint_url", &endpoint),
         ("aws.connect_endpoint_url", &endpoint),
+        ("store.kind", "none"),
     ];
     let done = set(signed(bare(["doctor"])), &options).done();
     let text = done.text();
@@ -76,6 +77,7 @@ fn the_doctor_prints_a_line_for_each_thing_and_fails_with_any_of_them() {
         "failed   transcribe",
         "failed   connect",
         "warning  private key",
+        "warning  store",
     ];
     assert_eq!(begins, lines, "{text}");
     assert!(text.contains("from EnvironmentVariable") && !text.contains("xyzzy"), "{text}");

@@ -17,8 +17,8 @@ const MAX_SESSIONS: usize = 8;
 /// In silence, with no partial result open, all speech older than this is final.
 const SETTLED_AFTER: Span = Span::from_s(10);
 /// Loud audio that brought no result for so long is no speech: a recogniser that is stuck has been noticed and
-/// given up long before, also where a backlog goes out faster than it was said.
-const NO_SPEECH_AFTER: Span = Span::from_s(60);
+/// given up long before. Where a backlog goes out faster than it was said, so much longer.
+const NO_SPEECH_AFTER: Span = Span::from_s(40);
 /// Media that breaks off while somebody speaks is waited for without silence in its place, which would cut the
 /// word: the service waits 15 s.
 const SPEECH_WAIT: Span = Span::from_s(12);
@@ -331,6 +331,8 @@ impl Call {
     pub(super) fn forget_final(&mut self) {
         let around = quiet::needed(self.word_error_ms());
         let says_partials = self.summary.recogniser.capabilities.as_ref().is_some_and(|c| c.partials);
+        let percent = self.config.live.as_ref().map_or(100, |live| i64::from(live.catch_up_percent).max(100));
+        let no_speech_after = Span::from_us(NO_SPEECH_AFTER.us() / 100 * percent);
         let alone = self.sessions.last().filter(|s| says_partials && !self.waits_for_words(s.map.id));
         if let Some(session) = alone {
             for party in self.config.channels.parties() {
@@ -338,7 +340,7 @@ impl Call {
                 // A cut looks for quiet on either side of a mark, and must not find it behind what nobody heard.
                 let loud = session.unanswered[channel].map_or(Time::MAX, |since| since - around);
                 let settled =
-                    session.sent_until.map(|at| (at - SETTLED_AFTER).min(loud.max(at - NO_SPEECH_AFTER)));
+                    session.sent_until.map(|at| (at - SETTLED_AFTER).min(loud.max(at - no_speech_after)));
                 if !session.partial[channel] {
                     self.marks[channel] = self.marks[channel].max(settled);
                 }
