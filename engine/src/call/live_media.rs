@@ -79,19 +79,23 @@ impl Call {
         self.report(Report::MediaLost(error));
     }
 
-    /// While nobody reads, nothing can be missed: back-pressure is no stall and no end.
+    /// While nobody reads, nothing can be missed: back-pressure is no stall and no end. What counts is whether
+    /// anybody read since the call was last looked at.
     pub(super) fn excuse_back_pressure(&mut self) {
+        let now = self.now;
+        if let Some(link) = self.link.as_mut().filter(|_| self.unread) {
+            link.held_back(now);
+        }
+    }
+
+    /// Whether nobody reads from here on, and since when the outbox has been stuck.
+    pub(super) fn note_back_pressure(&mut self) {
         if self.outbox.len() >= self.config.max_outbox && self.gate_withholds() {
             self.stuck_since.get_or_insert(self.now);
         } else {
             self.stuck_since = None;
         }
-        if self.phase == Phase::Running && !self.wants_media() && !self.is_stuck() {
-            let now = self.now;
-            if let Some(link) = &mut self.link {
-                link.held_back(now);
-            }
-        }
+        self.unread = self.phase == Phase::Running && !self.wants_media() && !self.is_stuck();
     }
 
     /// A full outbox behind a closed gate does not empty by waiting. After the time of the alarm the opening counts as

@@ -142,6 +142,8 @@ pub struct Call {
     ended_contacts: BTreeSet<String>,
     /// The outbox is full and the gate withholds it, since.
     stuck_since: Option<Time>,
+    /// No media was wanted when the call was last looked at.
+    unread: bool,
     /// The call's own contact is being asked about since.
     key_asked: Option<Time>,
     keys: Keys,
@@ -217,6 +219,7 @@ impl Call {
             link,
             ended_contacts: BTreeSet::new(),
             stuck_since: None,
+            unread: false,
             key_asked: None,
             keys: Keys::default(),
             wake: Time::MAX,
@@ -313,6 +316,7 @@ impl Call {
             Input::Absent(_) | Input::Tick => {}
         }
         self.raise_alarm();
+        self.note_back_pressure();
     }
 
     /// What to do next. After [`Output::Wait`] or [`Output::Done`] handle an input first.
