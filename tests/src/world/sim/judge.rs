@@ -80,9 +80,16 @@ fn delivered(life: &mut Life<'_>, summary: &Summary) {
     // What was about to be posted when a worker died is listed, where nothing may stand there twice.
     let once = plan.config.ambiguous == Ambiguous::Drop;
     let wide = Span::from_ms(oracle.tolerance_ms());
-    let given_up: Vec<_> = summary.messages.refused.keys().filter_map(|id| oracle.uttered.get(id)).collect();
+    let given_up: Vec<_> = summary
+        .messages
+        .refused
+        .iter()
+        // Of an utterance that was closed in part, and may be there already, no part is posted under another id.
+        .filter(|(_, why)| once || why.contains("withdrawn"))
+        .filter_map(|(id, _)| oracle.uttered.get(id))
+        .collect();
     let listed = |party: usize, from: Time, to: Time| {
-        once && given_up.iter().any(|(p, f, t)| *p == party && *f - wide <= from && to <= *t + wide)
+        given_up.iter().any(|(p, f, t)| *p == party && *f - wide <= from && to <= *t + wide)
     };
     let error = Span::from_ms(i64::from(plan.ears.error_ms));
     // A word this near to what had left before it was known to be closed may be cut with it: it may be heard
