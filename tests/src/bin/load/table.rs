@@ -90,6 +90,6 @@ memory                resident; per call, less that before the first one, so tha
                       some 8 s are in use, since a silent party is final only up to 10 s ago; audio that waits for
                       the recogniser, live.max_waiting_audio_ms and transcribe.queue_ms × 32 B (0.3 MB each); a
                       fragment, call.max_fragment_bytes (16 MB; as Connect makes them 35 kB), and three pieces of
-                      the socket behind it; the last 64 messages, for pauses that become known late; messages that
+                      the socket behind it; the messages of the last 15 s, for pauses that become known late; messages that
                       wait, call.max_outbox; and three connections with TLS.
 ";
