@@ -31,7 +31,7 @@ impl Call {
             return self.emit_again();
         }
         let Some(timeline) = &self.timeline else { return Emitted::Nothing };
-        let flush = !self.then.is_empty() || self.is_draining();
+        let flush = self.flushes();
         let horizon = if flush { timeline.end() } else { timeline.horizon() };
         let chunk = self.config.chunk.samples(timeline.rate_hz).max(1);
         let left = horizon - timeline.emitted();
@@ -76,6 +76,11 @@ impl Call {
         Emitted::Done
     }
 
+    /// All audio on the timeline is to be handed on: a jump follows, or the end.
+    fn flushes(&self) -> bool {
+        !self.then.is_empty() || self.is_draining()
+    }
+
     /// Counts audio handed on, but for what another process had counted before.
     fn count_audio(&mut self, window: Interval, rate_hz: u32) {
         let summary = &mut self.summary;
@@ -98,7 +103,7 @@ impl Call {
         let closed = self.gate.closed_within(near);
         let timeline = self.timeline.as_ref()?;
         let rate_hz = timeline.rate_hz;
-        let flush = !self.then.is_empty() || self.is_draining();
+        let flush = self.flushes();
         let until = if flush { timeline.end() } else { timeline.horizon() };
         let known = Interval::new(timeline.time(timeline.emitted()), timeline.time(until));
         // As a recogniser hears it: what is closed is quiet.

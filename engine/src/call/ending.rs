@@ -88,10 +88,12 @@ impl Call {
         }
         self.summary.end = end;
         self.phase = Phase::Done;
-        let summary = self.summary_so_far();
+        let mut summary = self.summary_so_far();
+        summary.gate.intervals = self.closed_intervals();
         self.outputs.push_back(Output::Done(Box::new(summary)));
     }
 
+    /// All but the closed intervals, of which there may be hundreds: they follow from the events.
     pub(super) fn summary_so_far(&mut self) -> Summary {
         let mut summary = self.summary.clone();
         self.contact_id().clone_into(&mut summary.contact);
@@ -110,24 +112,30 @@ impl Call {
         if self.filter.unresolved > 0 {
             summary.drops.entry(DropReason::UnresolvedContact).or_default().count = self.filter.unresolved;
         }
-        self.gate_summary(&mut summary.gate, summary.start_time, summary.end_time);
+        self.gate_summary(&mut summary.gate);
         summary
     }
 
-    fn gate_summary(&mut self, summary: &mut GateSummary, start: Option<i64>, end: Option<i64>) {
-        let window = start.zip(end).map(|(s, e)| Interval::new(Time::from_ms(s), Time::from_ms(e)));
-        if let Some(window) = window {
-            let closings = self.gate.closings().iter().filter(|c| c.interval.overlaps(window));
-            summary.intervals = closings
-                .map(|c| GateInterval {
-                    from: c.interval.from.ms(),
-                    to: (c.interval.to != Time::MAX).then(|| c.interval.to.ms()),
-                    hold: c.hold,
-                    pause: c.pause,
-                })
-                .collect();
-        }
-        summary.closed_at_end = self.closed_at_end(window.map(|w| w.to));
+    /// The closed intervals that touch the call's audio.
+    fn closed_intervals(&mut self) -> Vec<GateInterval> {
+        let Some((start, end)) = self.summary.start_time.zip(self.summary.end_time) else {
+            return Vec::new();
+        };
+        let window = Interval::new(Time::from_ms(start), Time::from_ms(end));
+        let closings = self.gate.closings().iter().filter(|c| c.interval.overlaps(window));
+        closings
+            .map(|c| GateInterval {
+                from: c.interval.from.ms(),
+                to: (c.interval.to != Time::MAX).then(|| c.interval.to.ms()),
+                hold: c.hold,
+                pause: c.pause,
+            })
+            .collect()
+    }
+
+    fn gate_summary(&mut self, summary: &mut GateSummary) {
+        let audio = self.summary.start_time.and(self.summary.end_time);
+        summary.closed_at_end = self.closed_at_end(audio.map(Time::from_ms));
         summary.closed_ms = self.gate.closed_emitted().ms();
         summary.exposed_ms = self.gate.exposed().total().ms();
         summary.doubtful_ms = self.gate.doubts().iter().map(|d| (d.to - d.from).ms()).sum();

@@ -190,7 +190,7 @@ impl Call {
         match (kind, effective) {
             (Some(kind), _) => self.report(Report::EventIgnored { kind, why: "its type is not known" }),
             (None, None) => {
-                let kind = format!("{:?}", event.kind).to_ascii_lowercase();
+                let kind = event.kind.name().to_owned();
                 self.report(Report::EventIgnored { kind, why: "it has no \"at\"" });
             }
             (None, Some(at)) => {

@@ -41,8 +41,8 @@ impl Call {
     /// Goes on with a call that another process held. All randomness in it follows from `seed`. Without a
     /// checkpoint the process before had stored nothing yet.
     ///
-    /// First every gate event stored for the call comes as [`super::Input::PastGate`], in order of arrival; then
-    /// anything else.
+    /// First every gate event stored for the call comes as [`super::Input::PastGate`], in order of arrival, and what
+    /// other lives found as [`super::Input::Absent`]; then anything else.
     #[must_use]
     pub fn resume(config: Config, seed: u64, checkpoint: Option<Checkpoint>, absence: Absence) -> Self {
         let mut call = Self::new(config, seed);
@@ -157,14 +157,9 @@ impl Call {
     /// Stores how far the audio has come, if nothing else was stored for a while.
     pub(super) fn store_if_due(&mut self) {
         let due = self.config.live.is_some() && self.now >= self.stored_at + self.config.checkpoint_every;
-        if due && self.timeline.is_some() && self.unanswered_store().is_none() {
+        if due && self.timeline.is_some() && self.stored_sequence >= self.checkpoint {
             self.store();
         }
-    }
-
-    /// The last checkpoint, if it is not stored yet.
-    fn unanswered_store(&self) -> Option<u64> {
-        (self.stored_sequence < self.checkpoint).then_some(self.checkpoint)
     }
 
     pub(super) fn stored(&mut self, sequence: u64) {
@@ -178,9 +173,7 @@ impl Call {
         let recent = self.now - SENT_WORDS_AGE;
         let sent_words = self.sent_words.iter().filter(|(_, word, _)| word.to >= recent);
         let sent_words = sent_words.copied().collect();
-        let mut summary = self.summary_so_far();
-        // They come again with the events, and there may be hundreds.
-        summary.gate.intervals.clear();
+        let summary = self.summary_so_far();
         let (emitted, zeroed) = self.gate.left();
         Checkpoint {
             version: VERSION,

@@ -81,6 +81,28 @@ impl EventKind {
             _ => Self::Unknown(name.to_owned()),
         }
     }
+
+    /// The kind as the toolkit of the Lightning component spells it; an unknown one as it was spelt.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::CallStarted => "callstarted",
+            Self::CallConnected => "callconnected",
+            Self::CallEnded => "callended",
+            Self::Hold => "hold",
+            Self::Resume => "resume",
+            Self::ParticipantAdded => "participantadded",
+            Self::ParticipantRemoved => "participantremoved",
+            Self::Mute => "mute",
+            Self::Unmute => "unmute",
+            Self::Conference => "conference",
+            Self::Swap => "swap",
+            Self::PauseRecording => "pauserecording",
+            Self::ResumeRecording => "resumerecording",
+            Self::WrapUpEnded => "wrapupended",
+            Self::Unknown(name) => name,
+        }
+    }
 }
 
 /// Why a text is not a telephony event.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::call::{Absence, EventKind, GateSource, TelephonyEvent};
+use crate::call::{Absence, GateSource, TelephonyEvent};
 use crate::shell::payload::Payload;
 use crate::shell::store::Entry;
 use crate::time::Time;
@@ -101,36 +101,16 @@ fn raw(text: &str) -> Option<Box<RawValue>> {
 /// An event as the toolkit writes it.
 fn written(event: &TelephonyEvent) -> Value {
     json!({
-        "type": name(&event.kind),
+        "type": event.kind.name(),
         "at": event.at.map(Time::ms),
         "detail": { "callId": event.call_id, "participant": event.participant },
     })
 }
 
-/// A kind as the toolkit of the Lightning component spells it.
-fn name(kind: &EventKind) -> &str {
-    match kind {
-        EventKind::CallStarted => "callstarted",
-        EventKind::CallConnected => "callconnected",
-        EventKind::CallEnded => "callended",
-        EventKind::Hold => "hold",
-        EventKind::Resume => "resume",
-        EventKind::ParticipantAdded => "participantadded",
-        EventKind::ParticipantRemoved => "participantremoved",
-        EventKind::Mute => "mute",
-        EventKind::Unmute => "unmute",
-        EventKind::Conference => "conference",
-        EventKind::Swap => "swap",
-        EventKind::PauseRecording => "pauserecording",
-        EventKind::ResumeRecording => "resumerecording",
-        EventKind::WrapUpEnded => "wrapupended",
-        EventKind::Unknown(name) => name,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::EventKind;
 
     fn there_and_back(matter: Matter) -> Letter {
         let (letter, entry) = Letter::new(Time::from_ms(7), matter);
