@@ -133,7 +133,8 @@ pub struct Config {
     pub on_doubt: OnDoubt,
     /// What becomes of a message that may have been taken. Default: it is posted again.
     pub ambiguous: Ambiguous,
-    /// After the end of audio, how long recogniser and Salesforce have. Default 5 min.
+    /// After the end of audio, how long the recogniser has for its last words, and Salesforce after each message it
+    /// takes for the next one. Default 5 min.
     pub drain_timeout: Span,
     /// The policy of a live call; `None`: a recording, whose end is the call's.
     pub live: Option<LiveConfig>,

@@ -52,6 +52,13 @@ impl Call {
         self.outbox.release_paused(self.now);
     }
 
+    /// Salesforce took a message: a backlog that goes out, however slowly, is not given up.
+    pub(super) fn drain_goes_on(&mut self) {
+        if self.is_draining() {
+            self.phase = Phase::Draining(self.now + self.config.drain_timeout);
+        }
+    }
+
     pub(super) fn is_draining(&self) -> bool {
         matches!(self.phase, Phase::Draining(_))
     }

@@ -292,8 +292,12 @@ impl Call {
             Input::Posted { id, outcome } => {
                 let withheld = self.gate_withholds();
                 let draining = self.is_draining();
+                let taken = outcome == Outcome::Accepted;
                 self.outbox.at_present(self.present());
                 let settled = self.outbox.posted(self.now, &id, outcome, withheld, draining);
+                if taken && settled {
+                    self.drain_goes_on();
+                }
                 if self.reported_exposure_ms > 0 {
                     // What was on its way when its time was closed is not sent a second time.
                     self.recut();

@@ -153,3 +153,13 @@ fn what_waited_for_its_turn_when_its_session_failed_is_heard_again_and_counted()
     assert_eq!(world.texts(), ["hello", "refund"]);
     assert_eq!((recogniser.finals, recogniser.stray), (2, 1));
 }
+
+#[test]
+fn a_backlog_that_goes_out_slowly_is_not_given_up_at_the_end() {
+    let words: Vec<_> = (0..15).map(|i| (1_000 + i * 3_000, "hello")).collect();
+    let mut world = said(&words, 50);
+    // Ten minutes for all of them, twice the time that the end of a call gives Salesforce for one.
+    world.answer_after = Span::from_s(40);
+    assert_eq!(world.run().messages.undelivered, Vec::<String>::new());
+    assert_eq!(world.texts().len(), 15);
+}

@@ -42,7 +42,8 @@ pub struct CallOptions {
     pub resolve_timeout_ms: u32,
     /// Messages not yet delivered before media stops being read. Default 1,000.
     pub max_outbox: usize,
-    /// After the end of audio, how long recogniser and Salesforce have, s. Default 300.
+    /// After the end of audio, how long the recogniser has for its last words, and Salesforce after each message
+    /// it takes for the next one, s. Default 300.
     pub drain_timeout_s: u32,
     /// What an interval in which no worker may have been there to take gate events means, on a call that has
     /// them: `closed` or `open`. Default `closed`.

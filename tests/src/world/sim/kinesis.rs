@@ -83,6 +83,9 @@ impl Fragment {
     }
 }
 
+/// Id, and size of four bytes and the body of 1024: the same in every block.
+const BLOCK_HEAD: [u8; 3] = [0xa3, 0x44, 0x04];
+
 const PREFIX: &str = "9134385233318143239268206260718743700";
 
 fn number(serial: u64) -> String {
@@ -171,8 +174,8 @@ impl Kinesis {
         words: &[Vec<Said>; 2],
     ) {
         let start_ms = block as i64 * BLOCK_MS;
-        // Id, size of four bytes and the body of 1024: the same in every block.
-        out.extend_from_slice(&[0xa3, 0x44, 0x04, 0x81 + party as u8]);
+        out.extend_from_slice(&BLOCK_HEAD);
+        out.push(0x81 + party as u8);
         out.extend_from_slice(&(start_ms as i16).to_be_bytes());
         out.push(0x80);
         let at = out.len();
@@ -182,6 +185,17 @@ impl Kinesis {
             out.resize(at + BLOCK_BYTES, 0);
             render(&words[party], (fragment.start_ms + start_ms) * PER_MS, &mut out[at..]);
         }
+    }
+
+    /// Where the audio of this call ends that the beginning of a fragment's document holds, in whole blocks.
+    pub(super) fn end_of_part_ms(&self, fragment: &Fragment, part: &[u8]) -> Option<i64> {
+        if fragment.identity != Identity::Before || self.legs[fragment.leg].foreign {
+            return None;
+        }
+        let first = part.windows(BLOCK_HEAD.len()).position(|w| w == BLOCK_HEAD)?;
+        let blocks = part[first..].chunks_exact(BLOCK_HEAD.len() + 4 + BLOCK_BYTES);
+        let start_ms = |block: &[u8]| i64::from(i16::from_be_bytes([block[4], block[5]]));
+        blocks.map(|block| fragment.start_ms + start_ms(block) + BLOCK_MS).max()
     }
 
     /// Index of the stream and of the fragment in it where a connection begins.
@@ -259,6 +273,8 @@ pub(super) struct Connection {
     pub rest: Bytes,
     /// After the rest it breaks off.
     pub breaks: bool,
+    /// Where the audio in the rest ends then.
+    pub part_end_ms: Option<i64>,
     /// It gives nothing more.
     pub mute: bool,
     /// The response ends next.

@@ -38,6 +38,7 @@ impl Life<'_> {
             ready,
             rest,
             breaks: false,
+            part_end_ms: None,
             mute: false,
             ends: false,
             tells: false,
@@ -79,6 +80,9 @@ impl Life<'_> {
         }
         if connection.breaks || connection.ends {
             let (cause, end) = if connection.breaks {
+                if let Some(ms) = connection.part_end_ms {
+                    self.read = self.read.max(at(ms));
+                }
                 (MediaCause::Connection, MediaEnd::Truncated("connection reset".into()))
             } else {
                 (MediaCause::EndOfStream, MediaEnd::Complete)
@@ -112,6 +116,7 @@ impl Life<'_> {
                 Fate::Reset(_, part) => {
                     let document = self.plan.kinesis.document(fragment, &self.plan.words);
                     connection.rest = document.slice(..document.len() * usize::from(part) / 256);
+                    connection.part_end_ms = self.plan.kinesis.end_of_part_ms(fragment, &connection.rest);
                     connection.breaks = true;
                 }
                 Fate::Stall(_) => connection.mute = true,
