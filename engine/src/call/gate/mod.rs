@@ -56,6 +56,7 @@ pub(super) struct Counts {
 #[derive(Debug, Clone)]
 struct Stamped {
     at: Time,
+    arrived: Time,
     /// Orders events of one instant, see [`Gate::handle`].
     rank: u64,
     source: GateSource,
@@ -135,7 +136,7 @@ impl Gate {
                 GateClock::Live => self.arrivals,
                 GateClock::Recorded => u64::from(closes(&event.kind)),
             };
-            self.events.push(Stamped { at, rank, source, event });
+            self.events.push(Stamped { at, arrived: now, rank, source, event });
         }
         self.dirty = true;
         Some(at)
@@ -212,7 +213,7 @@ impl Gate {
         let mut since: Option<(Time, bool, bool)> = None;
         let mut since_event = Time::MIN;
         let mut said = Said::default();
-        for Stamped { at, source, event, .. } in &self.events {
+        for Stamped { at, arrived, source, event, .. } in &self.events {
             if said.is_stale(*source, event) {
                 self.counts.repeated += 1;
                 continue;
@@ -223,7 +224,8 @@ impl Gate {
                 Effect::UnmatchedOpen => {
                     self.counts.unmatched_opens += 1;
                     if self.on_doubt == OnDoubt::Closed
-                        && let Some(doubt) = self.doubts.iter().rfind(|d| d.from < *at && since_event <= d.to)
+                        && let Some(doubt) =
+                            self.doubts.iter().rfind(|d| d.from < *arrived && since_event <= d.to)
                     {
                         // Its closing was lost while nobody was there to take it.
                         let interval = Interval::new(doubt.from, *at);

@@ -168,3 +168,14 @@ fn an_opening_after_a_doubt_tells_that_its_closing_was_lost_there() {
     g.doubt(iv(20_000, 30_000));
     assert_eq!(closed(&mut g), [(10_000, 30_000)]);
 }
+
+#[test]
+fn a_closing_is_not_lost_in_a_doubt_that_began_after_its_opening_had_come() {
+    let mut g = gate(GateClock::Live);
+    g.handle(at(1_000), GateSource::Toolkit, event(EventKind::CallConnected, 1_000));
+    g.doubt(iv(10_000, 14_000));
+    // A browser's clock moves it ten seconds on; the worker dies in between.
+    g.handle(at(20_000), GateSource::Toolkit, event(EventKind::ResumeRecording, 30_000));
+    g.doubt(iv(22_000, 26_000));
+    assert_eq!(closed(&mut g), [(10_000, 30_000)]);
+}

@@ -75,6 +75,7 @@ const ONE_OF_THEM: &str = "?";
 #[derive(Debug, Clone)]
 struct Effective {
     at: Time,
+    arrived: Time,
     source: GateSource,
     event: TelephonyEvent,
 }
@@ -103,7 +104,7 @@ impl Known {
             self.skewed += 1;
         }
         let place = self.events.partition_point(|e| e.at <= at);
-        self.events.insert(place, Effective { at, source, event: event.clone() });
+        self.events.insert(place, Effective { at, arrived: now, source, event: event.clone() });
         self.settle();
     }
 
@@ -136,7 +137,7 @@ fn closings(events: &[Effective], doubts: &[(Time, Time)]) -> (Vec<(Time, Time)>
     let (mut closed, mut since, mut before) = (Vec::new(), None, Time::MIN);
     let (mut repeated, mut unmatched) = (0, 0);
     let mut said: Vec<(GateSource, bool, &str, Time)> = Vec::new();
-    for Effective { at, source, event } in events {
+    for Effective { at, arrived, source, event } in events {
         let pause = matches!(event.kind, EventKind::PauseRecording | EventKind::ResumeRecording);
         let who = event.participant.as_deref().filter(|_| !pause).unwrap_or_default();
         let mut earlier = said.iter().filter(|(s, p, w, _)| (*s, *p, *w) == (*source, pause, who));
@@ -153,7 +154,7 @@ fn closings(events: &[Effective], doubts: &[(Time, Time)]) -> (Vec<(Time, Time)>
         repeated += u64::from(again);
         unmatched += u64::from(nothing);
         // An opening of what nobody closed, as the first news after nobody was there: the closing was lost then.
-        let lost = doubts.iter().rfind(|(from, to)| nothing && *from < *at && before <= *to);
+        let lost = doubts.iter().rfind(|(from, to)| nothing && *from < *arrived && before <= *to);
         closed.extend(lost.map(|(from, _)| (*from, *at)));
         before = *at;
         match (since, telephone.closed()) {
@@ -188,7 +189,12 @@ fn merge(closed: &mut Vec<(Time, Time)>) {
 pub(super) fn truth(events: &[(Time, TelephonyEvent)], end: Time) -> Vec<(Time, Time)> {
     let events: Vec<_> = events
         .iter()
-        .map(|(at, event)| Effective { at: *at, source: GateSource::Toolkit, event: event.clone() })
+        .map(|(at, event)| Effective {
+            at: *at,
+            arrived: *at,
+            source: GateSource::Toolkit,
+            event: event.clone(),
+        })
         .collect();
     closings(&events, &[])
         .0

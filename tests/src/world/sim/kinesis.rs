@@ -189,7 +189,7 @@ impl Kinesis {
 
     /// Where the audio of this call ends that the beginning of a fragment's document holds, in whole blocks.
     pub(super) fn end_of_part_ms(&self, fragment: &Fragment, part: &[u8]) -> Option<i64> {
-        if fragment.identity != Identity::Before || self.legs[fragment.leg].foreign {
+        if self.legs[fragment.leg].foreign {
             return None;
         }
         let first = part.windows(BLOCK_HEAD.len()).position(|w| w == BLOCK_HEAD)?;
@@ -273,7 +273,8 @@ pub(super) struct Connection {
     pub rest: Bytes,
     /// After the rest it breaks off.
     pub breaks: bool,
-    /// Where the audio in the rest ends then.
+    /// Where the audio ends that was given and is understood only with what follows: part of a fragment, or one
+    /// without tags behind it.
     pub part_end_ms: Option<i64>,
     /// It gives nothing more.
     pub mute: bool,

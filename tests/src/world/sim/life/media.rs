@@ -4,7 +4,7 @@ use bytes::Bytes;
 use engine::call::{Input, MediaCause, MediaEnd, MediaRequest};
 use engine::time::Span;
 
-use super::super::kinesis::{Connection, Fate, LONGEST, in_band_error, refusal};
+use super::super::kinesis::{Connection, Fate, Identity, LONGEST, in_band_error, refusal};
 use super::{Later, Life};
 use crate::world::at;
 
@@ -80,14 +80,14 @@ impl Life<'_> {
         }
         if connection.breaks || connection.ends {
             let (cause, end) = if connection.breaks {
-                if let Some(ms) = connection.part_end_ms {
-                    self.read = self.read.max(at(ms));
-                }
                 (MediaCause::Connection, MediaEnd::Truncated("connection reset".into()))
             } else {
                 (MediaCause::EndOfStream, MediaEnd::Complete)
             };
             *self.tally.ended.entry(cause).or_default() += 1;
+            if let Some(ms) = connection.part_end_ms {
+                self.read = self.read.max(at(ms));
+            }
             self.connection = None;
             return self.handle(Input::MediaEnded(end));
         }
@@ -116,7 +116,8 @@ impl Life<'_> {
                 Fate::Reset(_, part) => {
                     let document = self.plan.kinesis.document(fragment, &self.plan.words);
                     connection.rest = document.slice(..document.len() * usize::from(part) / 256);
-                    connection.part_end_ms = self.plan.kinesis.end_of_part_ms(fragment, &connection.rest);
+                    let end_ms = self.plan.kinesis.end_of_part_ms(fragment, &connection.rest);
+                    connection.part_end_ms = end_ms.max(connection.part_end_ms);
                     connection.breaks = true;
                 }
                 Fate::Stall(_) => connection.mute = true,
@@ -149,10 +150,18 @@ impl Life<'_> {
         };
         let piece = connection.rest.split_to(length.min(connection.rest.len()));
         let fragments = &self.plan.kinesis.streams[connection.stream].fragments;
+        if let Some(ms) = connection.part_end_ms.take_if(|_| !connection.breaks) {
+            self.read = self.read.max(at(ms));
+        }
         if let (true, Some(last)) = (connection.rest.is_empty(), connection.next.checked_sub(1))
             && !self.plan.kinesis.legs[fragments[last].leg].foreign
         {
-            self.read = self.read.max(at(fragments[last].end_ms()));
+            let end_ms = fragments[last].end_ms();
+            if fragments[last].identity == Identity::Tagless && !connection.breaks {
+                connection.part_end_ms = Some(end_ms);
+            } else {
+                self.read = self.read.max(at(end_ms));
+            }
         }
         connection.ready = self.now + Span::from_us(self.dice.i64(0..3_000));
         // What still comes over a connection that was given up is not read.
