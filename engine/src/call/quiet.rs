@@ -24,9 +24,14 @@ pub(super) fn needed(error_ms: u32) -> Span {
 }
 
 /// Where to cut, as near to the mark as may be: in the pause that ends the speech, for a recogniser may put its end
-/// in front of its last word; without a pause in the middle of a stretch that is about as quiet as any. All are positions in `samples` at `rate_hz`; the mark may lie outside them.
+/// in front of its last word; without a pause in the middle of a stretch that is about as quiet as any. All are
+/// positions in `samples` at `rate_hz`; the mark may lie outside them.
 pub(super) fn quietest(samples: &[i16], mark: i64, rate_hz: u32, error_ms: u32) -> i64 {
     let sound = Sound::new(samples, rate_hz);
+    let (tail, end) = sound.tail();
+    if mark >= tail && end - tail >= sound.half / 2 {
+        return mark.clamp(tail, end);
+    }
     if let Some((from, to)) = sound.pauses().last() {
         let from = if *from == 0 { 0 } else { from + sound.half };
         return mark.clamp(from, (to - sound.half).max(from));
@@ -66,17 +71,31 @@ impl Sound {
         Some(part.iter().sum::<u64>() / part.len() as u64)
     }
 
+    /// Where speech ends with all that is known, and where that ends: a pause of which only the beginning is there.
+    fn tail(&self) -> (i64, i64) {
+        let last = self.loudness.iter().rposition(|loud| *loud > self.noise());
+        (self.position(last.map_or(0, |i| i + 1)), self.position(self.loudness.len()))
+    }
+
+    /// Louder than this somebody speaks.
+    fn noise(&self) -> u64 {
+        NOISE.max(self.loudness.iter().copied().max().unwrap_or(0) / 16)
+    }
+
+    fn position(&self, index: usize) -> i64 {
+        i64::try_from(index * self.step).unwrap_or(i64::MAX)
+    }
+
     /// Stretches in which nothing is said, from and to.
     fn pauses(&self) -> Vec<(i64, i64)> {
-        let most = self.loudness.iter().copied().max().unwrap_or(0);
-        let noise = NOISE.max(most / 16);
-        let position = |index: usize| i64::try_from(index * self.step).unwrap_or(i64::MAX);
+        let noise = self.noise();
         let mut pauses = Vec::new();
         let mut from = 0;
         for (i, loud) in self.loudness.iter().map(|l| *l > noise).chain([true]).enumerate() {
             if loud {
-                if position(i) - position(from) >= 2 * self.half && i > from {
-                    pauses.push((position(from), position(i)));
+                let pause = (self.position(from), self.position(i));
+                if pause.1 - pause.0 >= 2 * self.half && i > from {
+                    pauses.push(pause);
                 }
                 from = i + 1;
             }
@@ -110,6 +129,14 @@ mod tests {
     fn a_word_that_ends_later_than_is_said_is_not_heard_again() {
         let samples = speech(&[0..500, 680..1000]);
         assert!((760..=920).contains(&cut_ms(&samples, 400, 400)), "the pause behind the word");
+    }
+
+    #[test]
+    fn the_audio_may_end_in_the_pause_behind_the_word() {
+        let samples = speech(&[0..600, 800..1000]);
+        let known = &samples[..930 * 8];
+        let cut = quietest(known, 1_100 * 8, 8000, 400) / 8;
+        assert!((800..=930).contains(&cut), "{cut}");
     }
 
     #[test]

@@ -172,8 +172,8 @@ impl Call {
         }
         let after = self.gate.last_inferred();
         if let Some(closed) = after.filter(|_| after != inferred) {
-            // Nobody knew, and all the time Salesforce threw away what was sent.
-            self.recall(closed.to);
+            // Nobody knew until now, and all the time Salesforce threw away what was sent.
+            self.recall(closed.to.min(self.present()));
         }
     }
 

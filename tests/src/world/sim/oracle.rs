@@ -69,7 +69,7 @@ pub(super) struct Oracle<'p> {
     /// silence with no session open, of which nothing is heard here; or cut, when its words came meanwhile.
     pub reopened: Ranges,
     /// What whoever took the call on must take to have left, because it may have: from the last audio that did to
-    /// the death.
+    /// the death. And what did leave behind the last sign of life, and is in doubt all the same.
     pub assumed: Ranges,
     /// The last audio on the timeline: silence in its place may have come before it.
     pending: Option<Pending>,
@@ -134,7 +134,8 @@ impl<'p> Oracle<'p> {
     ) {
         self.settle();
         if self.frontier > Time::MIN {
-            self.assumed.add(self.frontier, absence.died);
+            let (left, died) = (self.frontier, absence.died);
+            self.assumed.add(left.min(died), left.max(died));
         }
         // What left behind the last sign of life is heard again, by what is known now.
         self.emitted.cut(absence.died);
@@ -169,8 +170,15 @@ impl<'p> Oracle<'p> {
         };
         let closed = past(&self.known);
         self.known.arrived(arrival, source, event);
-        for (from, to) in closed.without(&past(&self.known)).iter() {
+        let closed_now = past(&self.known);
+        for (from, to) in closed.without(&closed_now).iter() {
             self.reopened.add(from, to);
+        }
+        if let Some(Pending { from, to, .. }) = self.pending
+            && closed.measure(from, to) != closed_now.measure(from, to)
+        {
+            // Silence that stood in for late audio, perhaps: what it stood for may leave only now.
+            self.doubtful_ms += (to - from).ms();
         }
         if !before && self.known.is_closed(now) {
             self.closings.push(now);
