@@ -6,7 +6,7 @@ use crate::recogniser::{RecogniserEvent, Segment, WordTimes};
 use crate::time::{Span, Time};
 
 use super::config::GateClock;
-use super::gate::GateSource;
+use super::gate::{Gate, GateSource};
 use super::intervals::Interval;
 use super::sender::sender;
 use super::telephony::{EventKind, TelephonyEvent};
@@ -233,22 +233,18 @@ impl Call {
         if self.config.live.is_none() {
             return;
         }
-        let exposed = self.gate.exposed();
-        self.outbox.recall(closing, |u| !exposed.overlaps(Interval::new(u.start, u.end)));
+        let times = self.word_times();
+        let gate = &mut self.gate;
+        self.outbox.recall(closing, |u| !closed_words(gate, u, times).contains(&true));
     }
 
     /// Cuts again what waits in the outbox and was never sent.
     pub(super) fn recut(&mut self) {
         let times = self.word_times();
-        let exposed = self.gate.exposed();
-        self.outbox.withdraw(|u| exposed.overlaps(Interval::new(u.start, u.end)));
         let Self { outbox, gate, ids, summary, .. } = self;
+        outbox.withdraw(|u| closed_words(gate, u, times).contains(&true));
         outbox.replace(|utterance, tried| {
-            let interval = |from: i64, to: i64| Interval::new(Time::from_ms(from), Time::from_ms(to));
-            let words: Vec<Interval> =
-                utterance.words.iter().map(|w| interval(w.start_time, w.end_time)).collect();
-            let whole = Interval::new(utterance.start, utterance.end);
-            let cut = gate.cut(whole, &words, times);
+            let cut = closed_words(gate, utterance, times);
             if !cut.contains(&true) {
                 return None;
             }
@@ -345,4 +341,11 @@ impl Call {
     pub(super) fn closed_at_end(&mut self, end: Option<Time>) -> bool {
         end.is_some_and(|at| self.gate.closed_at(at - Span::from_us(1)).is_some())
     }
+}
+
+/// Which words of an utterance may have been said while the gate was closed.
+fn closed_words(gate: &mut Gate, utterance: &Utterance, times: WordTimes) -> Vec<bool> {
+    let interval = |from: i64, to: i64| Interval::new(Time::from_ms(from), Time::from_ms(to));
+    let words: Vec<Interval> = utterance.words.iter().map(|w| interval(w.start_time, w.end_time)).collect();
+    gate.cut(Interval::new(utterance.start, utterance.end), &words, times)
 }

@@ -177,7 +177,7 @@ impl Outbox {
     }
 
     /// What was acknowledged shortly before `closing` is to be posted again, if it is `wanted`.
-    pub(super) fn recall(&mut self, closing: Time, wanted: impl Fn(&Utterance) -> bool) {
+    pub(super) fn recall(&mut self, closing: Time, mut wanted: impl FnMut(&Utterance) -> bool) {
         let since = closing - self.provisional;
         let (lately, others): (VecDeque<_>, VecDeque<_>) =
             self.acknowledged.drain(..).partition(|(at, _)| (since..=closing).contains(at));
@@ -251,7 +251,7 @@ impl Outbox {
     }
 
     /// Gives up what may have been taken and must not be sent again.
-    pub(super) fn withdraw(&mut self, closed: impl Fn(&Utterance) -> bool) {
+    pub(super) fn withdraw(&mut self, mut closed: impl FnMut(&Utterance) -> bool) {
         let refused = &mut self.summary.refused;
         for queue in self.queues.values_mut() {
             queue.retain(|e| {

@@ -60,13 +60,13 @@ fn delivered(life: &mut Life<'_>, summary: &Summary) {
         oracle.broken("P3", format!("{n} messages are left over"));
     }
     let (stored, exposed) = (oracle.stored(), oracle.exposed());
-    // Which message holds a word: stored ones, and any.
+    // Which message holds a word: stored ones, and any. One that was cut is another.
     let mut arrived: [HashMap<usize, &str>; 2] = Default::default();
-    let mut tried: [HashMap<usize, &str>; 2] = Default::default();
+    let mut tried: [HashMap<usize, Vec<&str>>; 2] = Default::default();
     let mut twice = Vec::new();
     for (id, sent) in &oracle.sent {
         for word in &sent.words {
-            tried[sent.party].insert(*word, id);
+            tried[sent.party].entry(*word).or_default().push(id);
             if shop.stored.contains_key(id)
                 && let Some(other) = arrived[sent.party].insert(*word, id)
                 && !torn(sent.party, sent.from, sent.to)
@@ -114,13 +114,15 @@ fn delivered(life: &mut Life<'_>, summary: &Summary) {
             {
                 continue;
             }
-            let message = tried[party].get(&index).copied();
+            let messages = tried[party].get(&index);
             let left_behind = summary.recogniser.unfinished > 0
                 && tally.left_behind.iter().any(|(f, t)| *f <= from && to <= *t);
-            let excused =
-                message.map_or(left_behind, |id| excuse(oracle, &shop.swallowed, &exposed, summary, id));
+            let excused = messages.map_or(left_behind, |ids| {
+                ids.iter().any(|id| excuse(oracle, &shop.swallowed, &exposed, summary, id))
+            });
             if !excused {
-                let why = message.map_or_else(|| "never posted".to_owned(), |id| format!("posted as {id}"));
+                let why = messages
+                    .map_or_else(|| "never posted".to_owned(), |ids| format!("posted as {}", ids.join(", ")));
                 missing.push(format!(
                     "\"{}\", said by {party} at {} ms, did not arrive: {why}",
                     word.text(),
