@@ -113,10 +113,11 @@ impl Timeline {
         let lane = &mut self.lanes[party.channel()];
         lane.listed = true;
         // Before a party's first sample it was silent since the start, which is no gap in its audio.
-        let expected = lane.end.unwrap_or(said).max(self.emitted);
-        let joined = (said - expected).abs() <= self.tolerance;
-        let start = if joined { expected } else { said };
-        let dropped = (expected - start).clamp(0, samples);
+        let end = lane.end.unwrap_or(said);
+        let joined = (said - end).abs() <= self.tolerance;
+        let start = if joined { end } else { said };
+        // What was handed on without it is past: its rest stays where it was said.
+        let dropped = (end.max(self.emitted) - start).clamp(0, samples);
         let gap = lane.end.map_or(0, |end| (start - end).max(0));
         if dropped < samples {
             let data = data.slice((dropped * 2) as usize..(samples * 2) as usize);
@@ -286,6 +287,18 @@ mod tests {
         assert_eq!(t.place(Party::Customer, at(32), &block(2, 64)).dropped, 32 * 8);
         assert_eq!(runs(&mut t), [(1, 0, 64), (2, 0, 32)]);
         assert_eq!(t.place(Party::Customer, at(50), &block(9, 40)).dropped, 40 * 8, "already handed on");
+    }
+
+    #[test]
+    fn a_block_of_which_the_beginning_comes_too_late_is_not_moved() {
+        let mut t = timeline(Channels::Both);
+        t.place(Party::Agent, at(0), &block(1, 64));
+        t.place(Party::Customer, at(0), &block(5, 1_066));
+        assert_eq!(t.horizon(), 66 * 8, "the agent is waited for no longer");
+        t.take(66 * 8, &[]);
+        assert_eq!(t.place(Party::Agent, at(64), &block(2, 64)), Placed { gap: 0, dropped: 2 * 8 });
+        t.place(Party::Agent, at(128), &block(3, 938));
+        assert_eq!(runs(&mut t)[..2], [(5, 2, 62), (5, 3, 938)]);
     }
 
     #[test]

@@ -84,7 +84,9 @@ impl Life<'_> {
             } else {
                 (MediaCause::EndOfStream, MediaEnd::Complete)
             };
-            *self.tally.ended.entry(cause).or_default() += 1;
+            if !connection.given_up {
+                *self.tally.ended.entry(cause).or_default() += 1;
+            }
             if let Some(ms) = connection.part_end_ms {
                 self.read = self.read.max(at(ms));
             }
