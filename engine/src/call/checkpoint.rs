@@ -32,6 +32,9 @@ pub struct Checkpoint {
     pub sequence: u64,
     /// Up to here the speech of (customer, agent) is final, and in here or acknowledged.
     pub marks: [Option<Time>; 2],
+    /// Where the recogniser heard a pause that is not in the audio.
+    #[serde(default)]
+    pub(super) pauses: Vec<Time>,
     pub(super) link: Option<SavedLink>,
     pub(super) contacts: SavedContacts,
     pub(super) ended_contacts: BTreeSet<String>,

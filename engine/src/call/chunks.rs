@@ -23,6 +23,9 @@ pub(super) enum Emitted {
     Nothing,
 }
 
+/// Places remembered where silence stood in for late audio: the last mark is at one of the last.
+const MAX_PAUSES: usize = 8;
+
 impl Call {
     /// Hands on one chunk: one that is sent again, or the next of the timeline, a whole one or what is left
     /// before a jump or the end.
@@ -217,6 +220,12 @@ impl Call {
         let chunk = self.config.chunk;
         let Some(timeline) = &self.timeline else { return };
         let (rate_hz, start) = (timeline.rate_hz, timeline.time(timeline.emitted()));
+        if self.pauses.last() != Some(&start) {
+            if self.pauses.len() >= MAX_PAUSES {
+                self.pauses.remove(0);
+            }
+            self.pauses.push(start);
+        }
         let Some(session) = self.sessions.last_mut() else { return };
         let samples = chunk.samples(rate_hz).max(1);
         let position = u64::try_from(session.map.position).unwrap_or(0);

@@ -24,6 +24,8 @@ struct Mark {
 pub(super) struct Known {
     marks: Vec<Mark>,
     error_ms: u32,
+    /// Where the recogniser heard a pause that is not in the audio.
+    pauses: Vec<Time>,
 }
 
 /// The audio in which to look for quiet.
@@ -38,10 +40,11 @@ pub(super) struct Around<'a> {
 }
 
 impl Known {
-    /// All before `marks`, by channel, was said to be final by a recogniser wrong by up to `error_ms`.
-    pub(super) fn new(marks: [Option<Time>; 2], error_ms: u32) -> Self {
+    /// All before `marks`, by channel, was said to be final by a recogniser wrong by up to `error_ms`, which heard
+    /// silence at `pauses` where media was late.
+    pub(super) fn new(marks: [Option<Time>; 2], error_ms: u32, pauses: Vec<Time>) -> Self {
         let mark = |party: Party| Some(Mark { party, said: marks[party.channel()]?, cut: None });
-        Self { marks: Party::ALL.into_iter().filter_map(mark).collect(), error_ms }
+        Self { marks: Party::ALL.into_iter().filter_map(mark).collect(), error_ms, pauses }
     }
 
     /// Nothing is final that is still to come.
@@ -60,13 +63,14 @@ impl Known {
         // The same window may be asked for again, while it has to wait.
         self.marks.retain(|mark| mark.cut.is_none_or(|cut| cut > window.from));
         let needed = quiet::needed(self.error_ms);
+        let (error_ms, pauses) = (self.error_ms, &self.pauses);
         let mut parts = [None; 2];
         for mark in &mut self.marks {
             if mark.cut.is_none() && window.to > mark.said - needed {
                 if around.more && around.known.to < mark.said + needed {
                     return None;
                 }
-                mark.cut = Some(cut(mark, needed, self.error_ms, around));
+                mark.cut = Some(cut(mark, needed, error_ms, pauses, around));
             }
             let until = mark.cut.unwrap_or(mark.said);
             parts[mark.party.channel()] = Interval::new(Time::MIN, until).intersection(window);
@@ -75,12 +79,13 @@ impl Known {
     }
 }
 
-fn cut(mark: &Mark, needed: Span, error_ms: u32, around: &Around<'_>) -> Time {
+fn cut(mark: &Mark, needed: Span, error_ms: u32, pauses: &[Time], around: &Around<'_>) -> Time {
     let window = Interval::new(mark.said - needed, mark.said + needed);
     let Some(window) = window.intersection(around.known) else { return mark.said };
     let samples = (around.samples)(mark.party, window.from, window.to);
-    let position = (mark.said - window.from).samples(around.rate_hz);
-    let at = quiet::quietest(&samples, position, around.rate_hz, error_ms);
+    let position = |at: Time| (at - window.from).samples(around.rate_hz);
+    let heard = pauses.iter().map(|at| position(*at));
+    let at = quiet::quietest(&samples, position(mark.said), around.rate_hz, error_ms, heard);
     window.from + Span::from_samples(at, around.rate_hz)
 }
 
@@ -94,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_window_that_has_to_wait_is_as_silent_when_it_is_asked_for_again() {
-        let mut known = Known::new([Some(at(1_050)), None], 20);
+        let mut known = Known::new([Some(at(1_050)), None], 20, Vec::new());
         let loud = |_, from: Time, to: Time| vec![5000; ((to - from).ms() * 8) as usize];
         let around =
             |to| Around { rate_hz: 8000, known: Interval::new(at(0), at(to)), more: true, samples: &loud };

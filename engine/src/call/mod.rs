@@ -181,6 +181,8 @@ pub struct Call {
     ids: Ids,
     /// Up to here the speech of a party is final, by channel.
     marks: [Option<Time>; 2],
+    /// Where silence stood in for audio that was late, the last few times: the recogniser heard a pause there.
+    pauses: Vec<Time>,
     /// Final results that wait for the last words of an earlier session.
     held: VecDeque<Segment>,
     /// What is final already of audio that is read again after another process held the call.
@@ -241,6 +243,7 @@ impl Call {
             closed_run: Span::ZERO,
             ids: Ids::default(),
             marks: [None; 2],
+            pauses: Vec::new(),
             held: VecDeque::new(),
             known: Known::default(),
             known_again: Known::default(),

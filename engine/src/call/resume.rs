@@ -78,7 +78,8 @@ impl Call {
             Span::from_ms(i64::try_from(summary.recogniser.replay_overrun_ms).unwrap_or(i64::MAX));
         self.reported_exposure_ms = summary.gate.exposed_ms;
         self.summary = summary;
-        self.known = Known::new(self.marks, self.word_error_ms());
+        self.pauses = saved.pauses;
+        self.known = Known::new(self.marks, self.word_error_ms(), self.pauses.clone());
         self.report(Report::Resumed { died, after_fragment, waiting, exposed_ms: self.reported_exposure_ms });
     }
 
@@ -179,6 +180,7 @@ impl Call {
             version: VERSION,
             sequence: self.checkpoint,
             marks: self.marks,
+            pauses: self.pauses.clone(),
             contacts: self.filter.save(),
             ended_contacts: self.ended_contacts.clone(),
             key: self.keys.resolved.clone(),

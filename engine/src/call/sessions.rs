@@ -98,7 +98,7 @@ impl Call {
         if std::mem::take(&mut self.cut_in_speech) {
             self.replay.rewind();
         }
-        self.known_again = Known::new(self.marks, self.word_error_ms());
+        self.known_again = Known::new(self.marks, self.word_error_ms(), self.pauses.clone());
         self.summary.recogniser.sessions += 1;
         let id = u32::try_from(self.summary.recogniser.sessions).unwrap_or(u32::MAX);
         let spec = SessionSpec::new(id, rate_hz, self.config.channels);
