@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::recogniser::Party;
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 use super::contact::SavedContacts;
 use super::intervals::{Interval, Intervals};
@@ -35,6 +35,9 @@ pub struct Checkpoint {
     /// Where the recogniser heard a pause that is not in the audio.
     #[serde(default)]
     pub(super) pauses: Vec<Time>,
+    /// How far the media's clock was ahead of the machine's, at most.
+    #[serde(default)]
+    pub(super) ahead: Span,
     pub(super) link: Option<SavedLink>,
     pub(super) contacts: SavedContacts,
     pub(super) ended_contacts: BTreeSet<String>,

@@ -106,8 +106,9 @@ impl SavedContacts {
 
 /// Contacts and segments remembered. A stream of more is hostile; its later contacts are foreign.
 const MAX_CONTACTS: usize = 1024;
-/// Fragments that wait for a later one of their segment to name the contact: about four seconds.
-const MAX_UNIDENTIFIED: usize = 4;
+/// Fragments that wait for a later one of their segment to name the contact: about four seconds, and as many that a
+/// connection which broke off had brought before.
+const MAX_UNIDENTIFIED: usize = 8;
 
 impl ContactFilter {
     pub(super) fn new(config: &Config) -> Self {

@@ -82,6 +82,15 @@ impl Call {
         Some(self.time_base.clock(fragment, end).time(earliest))
     }
 
+    /// The clock of the media has come this far, whoever's audio it is. A time far from all before it is not believed.
+    pub(super) fn note_read(&mut self, fragment: &Fragment) {
+        let (Some(timeline), Some(clock)) = (&self.timeline, self.time_base.absolute(fragment)) else { return };
+        let length = |bytes: usize| Span::from_samples((bytes / 2) as i64, timeline.rate_hz);
+        let ends = fragment.blocks.iter().map(|b| clock.time(b.timestamp_ns) + length(b.data.len()));
+        let end = ends.max().filter(|end| !self.is_jump(*end));
+        self.read_until = self.read_until.max(end);
+    }
+
     pub(super) fn is_jump(&self, start: Time) -> bool {
         self.timeline.as_ref().is_some_and(|t| {
             let away = (start - t.time(t.end())).us().saturating_abs();
@@ -108,6 +117,7 @@ impl Call {
     /// Goes on behind a jump, in a new session.
     pub(super) fn jump(&mut self, to: Time, held: Held) {
         self.end_audio();
+        self.read_until = None;
         if let Some(timeline) = &mut self.timeline {
             let from = timeline.time(timeline.emitted());
             timeline.jump(to);

@@ -93,8 +93,15 @@ enum Phase {
 /// So many times the messages of an outbox that is full wait where nothing but the end of the call empties it.
 const WHEN_STUCK: usize = 10;
 
-/// A telephony event: when it arrived, and where it was seen.
-type PastEvent = (Time, GateSource, TelephonyEvent);
+/// A telephony event that arrived.
+#[derive(Debug, Clone)]
+struct Arrival {
+    at: Time,
+    /// So much later it may have been, by the clock of the media.
+    late: Span,
+    source: GateSource,
+    event: TelephonyEvent,
+}
 
 /// How far a call has come, for whoever looks on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,11 +163,11 @@ pub struct Call {
 
     gate: Gate,
     /// Events for a contact that may yet turn out to be ours.
-    early_events: VecDeque<PastEvent>,
+    early_events: VecDeque<Arrival>,
     /// Another process held the call before, and this one has not gone on yet.
     returning: Option<Return>,
     /// Events from before this life of the call.
-    past_events: Vec<PastEvent>,
+    past_events: Vec<Arrival>,
     presence: Presence,
     reported_exposure_ms: i64,
     /// The closing whose alarm has been raised.
@@ -179,6 +186,10 @@ pub struct Call {
     /// Closed audio at the end of what was handed on.
     closed_run: Span,
     ids: Ids,
+    /// Up to here media has been read, what waits to be placed included.
+    read_until: Option<Time>,
+    /// How far the media's clock was ahead of this machine's, at most.
+    ahead: Span,
     /// Up to here the speech of a party is final, by channel.
     marks: [Option<Time>; 2],
     /// Where silence stood in for audio that was late, the last few times: the recogniser heard a pause there.
@@ -242,6 +253,8 @@ impl Call {
             cut_in_speech: false,
             closed_run: Span::ZERO,
             ids: Ids::default(),
+            read_until: None,
+            ahead: Span::ZERO,
             marks: [None; 2],
             pauses: Vec::new(),
             held: VecDeque::new(),
@@ -287,8 +300,12 @@ impl Call {
             Input::Pcm(block) => self.pcm(block),
             Input::MediaEnded(end) => self.media_ended(end),
             Input::Contact { id, facts } => self.contact(&id, &facts),
-            Input::Gate(source, event) => self.gate_event(self.present(), source, event),
-            Input::PastGate(arrival, source, event) => self.gate_event(arrival.min(self.now), source, event),
+            Input::Gate(source, event) => {
+                self.gate_event(Arrival { at: self.present(), late: Span::ZERO, source, event });
+            }
+            Input::PastGate(arrival, source, event) => {
+                self.gate_event(Arrival { at: arrival.min(self.now), late: self.ahead, source, event });
+            }
             Input::RecogniserReady { session, capabilities } => self.recogniser_ready(session, capabilities),
             Input::Recognised(event) => self.recognised(event),
             Input::RecogniserLost { session, error } => self.recogniser_lost(session, &error),
@@ -324,6 +341,7 @@ impl Call {
         }
         self.raise_alarm();
         self.note_back_pressure();
+        self.ahead = self.ahead.max(self.present() - self.now);
     }
 
     /// What to do next. After [`Output::Wait`] or [`Output::Done`] handle an input first.

@@ -91,7 +91,9 @@ impl Call {
             (Emitted::Done, _) => true,
             (Emitted::Blocked, true) => self.drained(false),
             (Emitted::Nothing, true) => self.conclude_stretch() || self.finish_audio() || self.drained(true),
-            (Emitted::Blocked, false) => (self.has_room() && self.read_on()) || self.tend_link(),
+            (Emitted::Blocked, false) => {
+                (self.has_room() && self.judge_next()) || self.demux_one() || self.tend_link()
+            }
             (Emitted::Nothing, false) => {
                 self.conclude_stretch()
                     || self.read_on()
@@ -104,7 +106,11 @@ impl Call {
 
     /// Takes in one more piece of what was fed.
     fn read_on(&mut self) -> bool {
-        !self.key_pending() && (self.judge_one() || self.demux_one())
+        self.judge_next() || self.demux_one()
+    }
+
+    fn judge_next(&mut self) -> bool {
+        !self.key_pending() && self.judge_one()
     }
 
     /// Audio that has to wait leaves room for more of it.
@@ -220,6 +226,7 @@ impl Call {
             let complete = fragment.complete && fragment.tags.in_band_error.is_none();
             link.fragment(number.filter(|_| complete));
         }
+        self.note_read(&fragment);
         let known = self.filter.seen.len();
         if fragment.blocks.is_empty() && fragment.tags.contact_id.is_none() {
             return;

@@ -6,12 +6,12 @@ use crate::recogniser::{RecogniserEvent, Segment, WordTimes};
 use crate::time::{Span, Time};
 
 use super::config::GateClock;
-use super::gate::{Gate, GateSource};
+use super::gate::Gate;
 use super::intervals::Interval;
 use super::sender::sender;
-use super::telephony::{EventKind, TelephonyEvent};
+use super::telephony::EventKind;
 use super::utterance::{Run, Utterance, runs};
-use super::{Call, PastEvent, Phase, Report, gate};
+use super::{Arrival, Call, Phase, Report, gate};
 
 /// Words remembered after they were sent, in case a late event closes them: an event reaches back 10 s.
 const MAX_SENT_WORDS: usize = 1024;
@@ -107,22 +107,22 @@ impl Call {
     /// The present on the clock of the media, by which the gate goes. This machine's clock may be behind it, and
     /// what has been heard is no longer to come.
     pub(super) fn present(&self) -> Time {
-        let heard = self.timeline.as_ref().map(|t| t.time(t.end()));
+        let placed = self.timeline.as_ref().map(|t| t.time(t.end()));
         let live = self.config.gate_clock == GateClock::Live;
-        heard.filter(|_| live).map_or(self.now, |heard| heard.max(self.now))
+        placed.max(self.read_until).filter(|_| live).map_or(self.now, |read| read.max(self.now))
     }
 
     /// Takes a telephony event.
-    pub(super) fn gate_event(&mut self, arrival: Time, source: GateSource, event: TelephonyEvent) {
-        if let Some(event) = self.sort_event((arrival, source, event)) {
+    pub(super) fn gate_event(&mut self, arrival: Arrival) {
+        if let Some(event) = self.sort_event(arrival) {
             self.apply_events([event]);
         }
     }
 
     /// The event, if it is one of this call. One that names a contact not known yet waits: it may be the call's
     /// next leg, or the stream has not named its own contact yet.
-    pub(super) fn sort_event(&mut self, event: PastEvent) -> Option<PastEvent> {
-        if event.2.call_id.as_deref().is_none_or(|id| self.is_own_call(id)) {
+    pub(super) fn sort_event(&mut self, event: Arrival) -> Option<Arrival> {
+        if event.event.call_id.as_deref().is_none_or(|id| self.is_own_call(id)) {
             return Some(event);
         }
         if self.early_events.len() < self.config.max_gate_events {
@@ -148,7 +148,7 @@ impl Call {
             return;
         }
         let early = std::mem::take(&mut self.early_events);
-        let ours = |(.., event): &PastEvent| event.call_id.as_deref().is_some_and(|id| self.is_own_call(id));
+        let ours = |a: &Arrival| a.event.call_id.as_deref().is_some_and(|id| self.is_own_call(id));
         let (ours, others): (VecDeque<_>, VecDeque<_>) = early.into_iter().partition(ours);
         self.early_events = others;
         self.apply_events(ours);
@@ -156,12 +156,12 @@ impl Call {
 
     /// Takes events in, all of them before any of what they mean: a closing whose opening is known too has closed
     /// nothing behind it.
-    pub(super) fn apply_events(&mut self, events: impl IntoIterator<Item = PastEvent>) {
+    pub(super) fn apply_events(&mut self, events: impl IntoIterator<Item = Arrival>) {
         let mut closings = Vec::new();
         let inferred = self.gate.last_inferred();
-        for (arrival, source, event) in events {
-            if self.note_event(arrival, source, &event) && gate::closes(&event.kind) {
-                closings.push(arrival);
+        for arrival in events {
+            if self.note_event(&arrival) && gate::closes(&arrival.event.kind) {
+                closings.push(arrival.at);
             }
         }
         self.expose();
@@ -178,12 +178,13 @@ impl Call {
     }
 
     /// Takes an event in, without a look at what it means for what has left already; whether it has any effect.
-    fn note_event(&mut self, arrival: Time, source: GateSource, event: &TelephonyEvent) -> bool {
+    fn note_event(&mut self, arrival: &Arrival) -> bool {
+        let event = &arrival.event;
         let kind = match &event.kind {
             EventKind::Unknown(name) => Some(name.clone()),
             _ => None,
         };
-        let effective = self.gate.handle(arrival, source, event.clone());
+        let effective = self.gate.handle(arrival.at, arrival.late, arrival.source, event.clone());
         if let Some(link) = &mut self.link {
             link.sign_of_life(self.now);
         }

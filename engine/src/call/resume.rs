@@ -11,7 +11,7 @@ use super::checkpoint::{Checkpoint, VERSION};
 use super::config::OnDoubt;
 use super::intervals::Interval;
 use super::known::Known;
-use super::{Call, Config, Input, Output, Phase, Report, quiet};
+use super::{Arrival, Call, Config, Input, Output, Phase, Report, quiet};
 
 /// Words sent longer ago than this can no longer turn out to have been closed: an event reaches back 10 s.
 const SENT_WORDS_AGE: Span = Span::from_s(60);
@@ -78,6 +78,7 @@ impl Call {
             Span::from_ms(i64::try_from(summary.recogniser.replay_overrun_ms).unwrap_or(i64::MAX));
         self.reported_exposure_ms = summary.gate.exposed_ms;
         self.summary = summary;
+        self.ahead = saved.ahead;
         self.pauses = saved.pauses;
         self.known = Known::new(self.marks, self.word_error_ms(), self.pauses.clone());
         self.report(Report::Resumed { died, after_fragment, waiting, exposed_ms: self.reported_exposure_ms });
@@ -93,7 +94,8 @@ impl Call {
         let Input::PastGate(arrival, source, event) = input else { return false };
         // The gate counts what is beyond its limit, and closes for it.
         if self.past_events.len() <= self.config.max_gate_events {
-            self.past_events.push((*arrival, *source, event.clone()));
+            let (source, event) = (*source, event.clone());
+            self.past_events.push(Arrival { at: *arrival, late: self.ahead, source, event });
         }
         true
     }
@@ -102,7 +104,7 @@ impl Call {
     pub(super) fn return_to_life(&mut self) {
         let Some(Return { absence, earlier, emitted }) = self.returning.take() else { return };
         let past = std::mem::take(&mut self.past_events);
-        let (taken, missed): (Vec<_>, Vec<_>) = past.into_iter().partition(|(at, ..)| *at <= absence.died);
+        let (taken, missed): (Vec<_>, Vec<_>) = past.into_iter().partition(|event| event.at <= absence.died);
         self.note_past(taken);
         let in_use = self.gate.in_use() || !missed.is_empty();
         let doubtful = |a: &Absence| in_use && a.listening > a.died;
@@ -132,7 +134,7 @@ impl Call {
         self.report(Report::Doubt { from: doubt.from, to: doubt.to, closed });
     }
 
-    fn note_past(&mut self, events: Vec<super::PastEvent>) {
+    fn note_past(&mut self, events: Vec<Arrival>) {
         let mut ours = Vec::new();
         for event in events {
             ours.extend(self.sort_event(event));
@@ -181,6 +183,7 @@ impl Call {
             sequence: self.checkpoint,
             marks: self.marks,
             pauses: self.pauses.clone(),
+            ahead: self.ahead,
             contacts: self.filter.save(),
             ended_contacts: self.ended_contacts.clone(),
             key: self.keys.resolved.clone(),

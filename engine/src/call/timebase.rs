@@ -41,17 +41,28 @@ impl TimeBase {
     /// The clock of a fragment; `end` is where the audio so far ends.
     pub(super) fn clock(&mut self, fragment: &Fragment, end: Option<Time>) -> Clock {
         let first = fragment.first_cluster_ns.unwrap_or(0);
-        let clock = if first >= EPOCH_FROM_NS {
-            Clock { base: Time::from_us(0), origin_ns: 0 }
-        } else if let Some(produced) = fragment.tags.producer_time() {
-            Clock { base: produced, origin_ns: first }
-        } else {
-            self.relative(fragment, end, first)
-        };
+        let clock = Self::said(fragment).unwrap_or_else(|| self.relative(fragment, end, first));
         let StartTime::At(wanted) = self.start else { return clock };
         let earliest = fragment.blocks.iter().map(|b| b.timestamp_ns).min();
         let shift = *self.shift.get_or_insert_with(|| wanted - clock.time(earliest.unwrap_or(first)));
         Clock { base: clock.base + shift, ..clock }
+    }
+
+    /// The clock of a fragment that says what time it is, once it is known where the first sample stands.
+    pub(super) fn absolute(&self, fragment: &Fragment) -> Option<Clock> {
+        let clock = Self::said(fragment)?;
+        match self.start {
+            StartTime::At(_) => Some(Clock { base: clock.base + self.shift?, ..clock }),
+            _ => Some(clock),
+        }
+    }
+
+    fn said(fragment: &Fragment) -> Option<Clock> {
+        let first = fragment.first_cluster_ns.unwrap_or(0);
+        if first >= EPOCH_FROM_NS {
+            return Some(Clock { base: Time::from_us(0), origin_ns: 0 });
+        }
+        fragment.tags.producer_time().map(|produced| Clock { base: produced, origin_ns: first })
     }
 
     /// A document without any wall clock begins where the one before it ended.

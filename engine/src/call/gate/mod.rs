@@ -57,6 +57,7 @@ pub(super) struct Counts {
 struct Stamped {
     at: Time,
     arrived: Time,
+    late: Span,
     /// Orders events of one instant, see [`Gate::handle`].
     rank: u64,
     source: GateSource,
@@ -113,11 +114,18 @@ impl Gate {
         }
     }
 
-    /// Takes an event of this call; returns the time at which it takes effect.
+    /// Takes an event of this call that arrived at `now`, or up to `late` later by the clock of the media; returns the
+    /// time at which it takes effect. What it opens is open only when that has passed.
     ///
     /// Events of one instant: by arrival when live. When recorded their order is not known, so openings
     /// count first and closings last: in doubt the gate is closed.
-    pub(super) fn handle(&mut self, now: Time, source: GateSource, event: TelephonyEvent) -> Option<Time> {
+    pub(super) fn handle(
+        &mut self,
+        now: Time,
+        late: Span,
+        source: GateSource,
+        event: TelephonyEvent,
+    ) -> Option<Time> {
         self.counts.events += 1;
         if matches!(event.kind, EventKind::Unknown(_)) {
             self.counts.unknown += 1;
@@ -136,7 +144,7 @@ impl Gate {
                 GateClock::Live => self.arrivals,
                 GateClock::Recorded => u64::from(closes(&event.kind)),
             };
-            self.events.push(Stamped { at, arrived: now, rank, source, event });
+            self.events.push(Stamped { at, arrived: now, late, rank, source, event });
         }
         self.dirty = true;
         Some(at)
@@ -213,7 +221,7 @@ impl Gate {
         let mut since: Option<(Time, bool, bool)> = None;
         let mut since_event = Time::MIN;
         let mut said = Said::default();
-        for Stamped { at, arrived, source, event, .. } in &self.events {
+        for Stamped { at, arrived, late, source, event, .. } in &self.events {
             if said.is_stale(*source, event) {
                 self.counts.repeated += 1;
                 continue;
@@ -228,7 +236,7 @@ impl Gate {
                             self.doubts.iter().rfind(|d| d.from < *arrived && since_event <= d.to)
                     {
                         // Its closing was lost while nobody was there to take it.
-                        let interval = Interval::new(doubt.from, *at);
+                        let interval = Interval::new(doubt.from, *at + *late);
                         self.closings.push(Closing { interval, hold: false, pause: false });
                         self.inferred.push(interval);
                     }
@@ -238,7 +246,7 @@ impl Gate {
             let (hold, pause) = (holders.on_hold(), holders.paused());
             if since.map(|(_, h, p)| (h, p)) != (hold || pause).then_some((hold, pause)) {
                 if let Some((from, hold, pause)) = since {
-                    self.closings.push(Closing { interval: Interval::new(from, *at), hold, pause });
+                    self.closings.push(Closing { interval: Interval::new(from, *at + *late), hold, pause });
                 }
                 since = (hold || pause).then_some((*at, hold, pause));
             }

@@ -75,9 +75,34 @@ const ONE_OF_THEM: &str = "?";
 #[derive(Debug, Clone)]
 struct Effective {
     at: Time,
+    /// By the clock of the media, and as the log has it, by the clock of a machine.
     arrived: Time,
+    stamp: Time,
+    /// What it opens is open so much later.
+    late: Span,
     source: GateSource,
     event: TelephonyEvent,
+}
+
+/// From when to when it is not known whether an event has closed, or not opened yet, that was stamped by a clock up to
+/// `ahead` behind the media.
+pub(super) fn vague(stamp: Time, ahead: Span, event: &TelephonyEvent) -> (Time, Time) {
+    let (first, last) = (effective(stamp, event), effective(stamp + ahead, event));
+    if closes(event) { (first, last) } else { (first, last + ahead) }
+}
+
+fn closes(event: &TelephonyEvent) -> bool {
+    matches!(event.kind, EventKind::Hold | EventKind::PauseRecording | EventKind::Swap)
+}
+
+/// A closing takes effect at its own time, not after its arrival; an opening not before.
+fn effective(arrival: Time, event: &TelephonyEvent) -> Time {
+    let said = event.at.unwrap_or(arrival);
+    if closes(event) {
+        said.max(arrival - REACH).min(arrival)
+    } else {
+        said.max(arrival).min(arrival + REACH)
+    }
 }
 
 /// The events known so far and what follows from them.
@@ -94,17 +119,29 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// An event arrived. A closing takes effect at its own time, not after its arrival; an opening not before.
-    pub(super) fn arrived(&mut self, now: Time, source: GateSource, event: &TelephonyEvent) {
+    /// An event arrived.
+    pub(super) fn arrived(&mut self, now: Time, stamp: Time, source: GateSource, event: &TelephonyEvent) {
         self.taken += 1;
         let said = event.at.unwrap_or(now);
-        let closes = matches!(event.kind, EventKind::Hold | EventKind::PauseRecording | EventKind::Swap);
-        let at = if closes { said.max(now - REACH).min(now) } else { said.max(now).min(now + REACH) };
+        let at = effective(now, event);
         if said < now - REACH || said > now + REACH {
             self.skewed += 1;
         }
         let place = self.events.partition_point(|e| e.at <= at);
-        self.events.insert(place, Effective { at, arrived: now, source, event: event.clone() });
+        let effective =
+            Effective { at, arrived: now, stamp, late: Span::ZERO, source, event: event.clone() };
+        self.events.insert(place, effective);
+        self.settle();
+    }
+
+    /// Another worker reads the log, and has its stamps alone: what they put in order is in order, and what was open
+    /// only later by the clock of the media is.
+    pub(super) fn read_again(&mut self) {
+        for e in &mut self.events {
+            e.at = effective(e.stamp, &e.event);
+            e.late = effective(e.arrived, &e.event) - e.at;
+        }
+        self.events.sort_by_key(|e| (e.at, e.stamp));
         self.settle();
     }
 
@@ -137,7 +174,7 @@ fn closings(events: &[Effective], doubts: &[(Time, Time)]) -> (Vec<(Time, Time)>
     let (mut closed, mut since, mut before) = (Vec::new(), None, Time::MIN);
     let (mut repeated, mut unmatched) = (0, 0);
     let mut said: Vec<(GateSource, bool, &str, Time)> = Vec::new();
-    for Effective { at, arrived, source, event } in events {
+    for Effective { at, arrived, late, source, event, .. } in events {
         let pause = matches!(event.kind, EventKind::PauseRecording | EventKind::ResumeRecording);
         let who = event.participant.as_deref().filter(|_| !pause).unwrap_or_default();
         let mut earlier = said.iter().filter(|(s, p, w, _)| (*s, *p, *w) == (*source, pause, who));
@@ -155,14 +192,14 @@ fn closings(events: &[Effective], doubts: &[(Time, Time)]) -> (Vec<(Time, Time)>
         unmatched += u64::from(nothing);
         // An opening of what nobody closed, as the first news after nobody was there: the closing was lost then.
         let lost = doubts.iter().rfind(|(from, to)| nothing && *from < *arrived && before <= *to);
-        closed.extend(lost.map(|(from, _)| (*from, *at)));
+        closed.extend(lost.map(|(from, _)| (*from, *at + *late)));
         before = *at;
         match (since, telephone.closed()) {
             (None, true) => since = Some(*at),
             (Some(from), false) => {
                 since = None;
-                if from < *at {
-                    closed.push((from, *at));
+                if from < *at + *late {
+                    closed.push((from, *at + *late));
                 }
             }
             _ => {}
@@ -192,6 +229,8 @@ pub(super) fn truth(events: &[(Time, TelephonyEvent)], end: Time) -> Vec<(Time, 
         .map(|(at, event)| Effective {
             at: *at,
             arrived: *at,
+            stamp: *at,
+            late: Span::ZERO,
             source: GateSource::Toolkit,
             event: event.clone(),
         })

@@ -96,6 +96,8 @@ pub(super) struct Life<'p> {
     clock: Slew,
     /// Where the audio ends that this worker was given.
     read: Time,
+    /// How far that was ahead of the machine's clock, at most.
+    ahead: Span,
     pub summary: Option<Summary>,
     dice: fastrand::Rng,
     noise: Bytes,
@@ -131,6 +133,7 @@ impl<'p> Life<'p> {
             count: 0,
             deadline: Time::MIN,
             read: Time::MIN,
+            ahead: Span::ZERO,
             clock: Slew::new(Span::ZERO, at(plan.begin_ms)),
             summary: None,
             dice: fastrand::Rng::with_seed(seed ^ 0x3333),
@@ -171,7 +174,7 @@ impl<'p> Life<'p> {
         for notice in self.plan.notices.iter().filter(|n| at(n.at_ms) < begin) {
             // It came before there was a call to take it.
             let arrival = at(notice.at_ms);
-            self.oracle_gate(arrival, notice.source, &notice.event);
+            self.oracle_gate([arrival; 2], notice.source, &notice.event);
             self.log.push((arrival, notice.source, notice.event.clone()));
             self.call.handle(begin, Input::PastGate(arrival, notice.source, notice.event.clone()));
             self.settle();
@@ -282,14 +285,15 @@ impl<'p> Life<'p> {
                     return;
                 }
                 // A machine's clock may be behind the clock of the media; what has been read is not still to come.
-                let now = self.clock().max(self.read);
-                self.log.push((now, source, event.clone()));
-                self.sign = now;
+                // Whoever keeps the log has only the former.
+                let stamp = self.clock();
+                self.log.push((stamp, source, event.clone()));
+                self.sign = stamp;
                 if !self.alive {
                     self.tally.strike("gate: event while no worker lives, stored");
                     return;
                 }
-                self.oracle_gate(now, source, &event);
+                self.oracle_gate([stamp.max(self.read), stamp], source, &event);
                 self.tell(|| format!("event {:?} of {:?}", event.kind, event.participant));
                 self.handle(Input::Gate(source, event));
             }
@@ -331,7 +335,7 @@ impl<'p> Life<'p> {
         }
     }
 
-    fn oracle_gate(&mut self, arrival: Time, source: GateSource, event: &TelephonyEvent) {
+    fn oracle_gate(&mut self, arrival: [Time; 2], source: GateSource, event: &TelephonyEvent) {
         if event.call_id.as_deref() == Some(FOREIGN_CONTACT_ID) {
             self.oracle.logged += 1;
             self.oracle.known.taken += 1;

@@ -12,7 +12,7 @@ use engine::time::{Span, Time};
 use fixtures::kinesis::{FOREIGN_CONTACT_ID, START_EPOCH_MS};
 
 use super::Violation;
-use super::gates::Known;
+use super::gates::{self, Known};
 use super::plan::Plan;
 use super::ranges::Ranges;
 use super::sound::{self, FOREIGN_BYTE, PER_MS, Said};
@@ -130,9 +130,18 @@ impl<'p> Oracle<'p> {
         now: Time,
         absence: Absence,
         log: &[(Time, GateSource, TelephonyEvent)],
+        ahead: Span,
         on_doubt: OnDoubt,
     ) {
         self.settle();
+        if ahead > Span::ZERO {
+            // Nobody knows any more how far the media was ahead of the clock when an event came: in doubt closed.
+            self.known.read_again();
+            for (stamp, _, event) in log {
+                let (from, to) = gates::vague(*stamp, ahead, event);
+                self.reopened.add(from, to);
+            }
+        }
         if self.frontier > Time::MIN {
             let (left, died) = (self.frontier, absence.died);
             self.assumed.add(left.min(died), left.max(died));
@@ -154,13 +163,19 @@ impl<'p> Oracle<'p> {
                 self.known.other_calls += 1;
                 self.logged += 1;
             } else {
-                self.gate(arrival, now, source, &event);
+                self.gate([arrival; 2], now, source, &event);
             }
         }
     }
 
-    /// A gate event was handed to the call.
-    pub(super) fn gate(&mut self, arrival: Time, now: Time, source: GateSource, event: &TelephonyEvent) {
+    /// A gate event was handed to the call, which arrived then by the clock of the media, and as the log has it.
+    pub(super) fn gate(
+        &mut self,
+        [arrival, stamp]: [Time; 2],
+        now: Time,
+        source: GateSource,
+        event: &TelephonyEvent,
+    ) {
         self.logged += 1;
         let before = self.known.is_closed(now);
         let past = |known: &Known| {
@@ -169,7 +184,7 @@ impl<'p> Oracle<'p> {
             past
         };
         let closed = past(&self.known);
-        self.known.arrived(arrival, source, event);
+        self.known.arrived(arrival, stamp, source, event);
         let closed_now = past(&self.known);
         for (from, to) in closed.without(&closed_now).iter() {
             self.reopened.add(from, to);

@@ -84,7 +84,7 @@ impl Life<'_> {
         self.tell(|| format!("another worker takes the call on: {absence:?}"));
         self.call = Call::resume(self.plan.config.clone(), seed, checkpoint, absence);
         self.alive = true;
-        self.oracle.returned(now, absence, &self.log, self.plan.config.on_doubt);
+        self.oracle.returned(now, absence, &self.log, self.ahead, self.plan.config.on_doubt);
         for (arrival, source, event) in self.log.clone() {
             self.call.handle(now, Input::PastGate(arrival, source, event));
         }

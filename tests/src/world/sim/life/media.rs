@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use engine::call::{Input, MediaCause, MediaEnd, MediaRequest};
-use engine::time::Span;
+use engine::time::{Span, Time};
 
 use super::super::kinesis::{Connection, Fate, Identity, LONGEST, in_band_error, refusal};
 use super::{Later, Life};
@@ -166,6 +166,11 @@ impl Life<'_> {
             }
         }
         connection.ready = self.now + Span::from_us(self.dice.i64(0..3_000));
+        let read = self.read;
+        if !self.plan.clock.is_empty() && read > Time::MIN {
+            self.ahead = self.ahead.max(read - self.clock());
+        }
+        let Some(connection) = &mut self.connection else { return };
         // What still comes over a connection that was given up is not read.
         if !connection.given_up {
             self.tally.media_bytes += piece.len() as u64;
