@@ -20,6 +20,8 @@ use tests::world::{Stored, at, live, stored};
 /// Everything that is no worker and outlives all of them.
 struct Outside {
     now: Time,
+    /// How far the clocks of all workers are behind.
+    behind: Span,
     fragments: Vec<Stored>,
     /// What the store holds.
     checkpoint: Option<Vec<u8>>,
@@ -47,7 +49,13 @@ impl Outside {
         let fragments = FRAGMENTS.clone();
         let (checkpoint, now) = (None, at(0));
         let (events, shop, sound, began) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { now, fragments, checkpoint, events, shop, sound, began, absences: Vec::new() }
+        let (behind, absences) = (Span::ZERO, Vec::new());
+        Self { now, behind, fragments, checkpoint, events, shop, sound, began, absences }
+    }
+
+    /// What time it is, as a worker knows it.
+    fn clock(&self) -> Time {
+        self.now - self.behind
     }
 
     fn event(&mut self, ms: i64, kind: EventKind) {
@@ -60,7 +68,7 @@ impl Outside {
         let mut ears = ToneRecogniser::default();
         let mut next: Option<usize> = None;
         let mut taken = self.events.iter().filter(|(at, _)| *at <= self.now).count();
-        call.handle(self.now, Input::Tick);
+        call.handle(self.clock(), Input::Tick);
         for number in 0.. {
             let output = call.poll();
             if death == Some((number, false)) {
@@ -71,16 +79,16 @@ impl Outside {
                     let fragment = next.filter(|_| call.wants_media()).and_then(|i| self.fragments.get(i));
                     let arrival = fragment.map_or(Time::MAX, |f| f.at.max(self.now));
                     let event = self.events.get(taken).map_or(Time::MAX, |(at, _)| *at);
-                    self.now = self.now.max(deadline.min(arrival).min(event));
+                    self.now = self.now.max((deadline + self.behind).min(arrival).min(event));
                     if event <= self.now {
                         taken += 1;
                         let event = self.events[taken - 1].1.clone();
-                        call.handle(self.now, Input::Gate(GateSource::Toolkit, event));
+                        call.handle(self.clock(), Input::Gate(GateSource::Toolkit, event));
                     } else if let Some(fragment) = fragment.filter(|_| arrival <= self.now) {
-                        call.handle(self.now, Input::Media(fragment.bytes.clone()));
+                        call.handle(self.clock(), Input::Media(fragment.bytes.clone()));
                         next = next.map(|i| i + 1);
                     } else {
-                        call.handle(self.now, Input::Tick);
+                        call.handle(self.clock(), Input::Tick);
                     }
                 }
                 Output::Done(summary) => return End::Over(summary),
@@ -98,7 +106,7 @@ impl Outside {
                     ears.open(&spec).unwrap();
                     let times = WordTimes::Measured { error_ms: 20 };
                     let capabilities = Capabilities::new("tones", true, times, false);
-                    call.handle(self.now, Input::RecogniserReady { session: spec.id, capabilities });
+                    call.handle(self.clock(), Input::RecogniserReady { session: spec.id, capabilities });
                 }
                 Output::Audio(chunk) => {
                     let loud = |frame: &[u8]| frame.iter().any(|b| *b != 0);
@@ -115,7 +123,7 @@ impl Outside {
                 Output::Store(checkpoint) => {
                     let sequence = checkpoint.sequence;
                     self.checkpoint = Some(checkpoint.to_json());
-                    call.handle(self.now, Input::Stored(sequence));
+                    call.handle(self.clock(), Input::Stored(sequence));
                 }
                 Output::Post(posts) => {
                     for post in posts {
@@ -125,7 +133,7 @@ impl Outside {
                             // Taken, and nobody hears the answer.
                             return End::Died;
                         }
-                        call.handle(self.now, Input::Posted { id, outcome: Outcome::Accepted });
+                        call.handle(self.clock(), Input::Posted { id, outcome: Outcome::Accepted });
                     }
                 }
                 _ => {}
@@ -134,7 +142,7 @@ impl Outside {
                 return End::Died;
             }
             while let Some(event) = ears.poll(false).unwrap() {
-                call.handle(self.now, Input::Recognised(event));
+                call.handle(self.clock(), Input::Recognised(event));
             }
         }
         unreachable!()
@@ -142,18 +150,19 @@ impl Outside {
 
     /// The next worker, after a while.
     fn resume(&mut self, config: &Config, after: Span, listening: bool) -> Call {
-        let died = self.now;
+        let died = self.clock();
         self.now = self.now + after;
         let checkpoint = self.checkpoint.as_deref().map(|json| Checkpoint::from_json(json).unwrap());
-        let listening = if listening { died } else { self.now };
+        let listening = if listening { died } else { self.clock() };
         let absence = Absence { died, listening };
         let mut call = Call::resume(config.clone(), 9, checkpoint, absence);
         for earlier in &self.absences {
-            call.handle(self.now, Input::Absent(*earlier));
+            call.handle(self.clock(), Input::Absent(*earlier));
         }
         self.absences.push(absence);
         for (at, event) in self.events.iter().filter(|(at, _)| *at <= self.now) {
-            call.handle(self.now, Input::PastGate(*at, GateSource::Toolkit, event.clone()));
+            let stamp = *at - self.behind;
+            call.handle(self.clock(), Input::PastGate(stamp, GateSource::Toolkit, event.clone()));
         }
         call
     }
@@ -307,6 +316,18 @@ fn a_pause_stays_silent_whoever_hears_of_it() {
         let late = |(sample, left): &&(Time, Time)| inside(*sample) && *left > at(4_000);
         assert_eq!(world.sound.iter().find(late), None);
         assert_eq!((summary.gate.exposed_ms, summary.gate.exposed_words), (0, 0));
+    });
+}
+
+#[test]
+fn a_pause_stays_silent_by_a_clock_that_is_behind_the_media() {
+    let mut config = stores();
+    config.on_doubt = OnDoubt::Open;
+    let slow = || Outside { behind: Span::from_s(20), ..paused_call() };
+    die_everywhere(&config, slow, 5, |world, _| {
+        let inside = |t: Time| t >= at(4_000) && t < at(6_500);
+        let late = |(sample, left): &&(Time, Time)| inside(*sample) && *left > at(4_000);
+        assert_eq!(world.sound.iter().find(late), None);
     });
 }
 
