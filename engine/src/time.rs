@@ -70,6 +70,12 @@ impl Span {
     /// The time that `samples` samples take at `rate_hz`, rounded to the nearest microsecond.
     #[must_use]
     pub const fn from_samples(samples: i64, rate_hz: u32) -> Self {
+        // Wide arithmetic takes ten times as long, and a call does not need it.
+        if let Some(product) = samples.checked_mul(1_000_000)
+            && let Some(sum) = product.checked_add(rate_hz as i64 / 2)
+        {
+            return Self(sum.div_euclid(rate_hz as i64));
+        }
         let rate = rate_hz as i128;
         let us = (samples as i128 * 1_000_000 + rate / 2).div_euclid(rate);
         Self(us as i64)
@@ -77,6 +83,11 @@ impl Span {
     /// Samples at `rate_hz` in this time, rounded to the nearest.
     #[must_use]
     pub const fn samples(self, rate_hz: u32) -> i64 {
+        if let Some(product) = self.0.checked_mul(rate_hz as i64)
+            && let Some(sum) = product.checked_add(500_000)
+        {
+            return sum.div_euclid(1_000_000);
+        }
         ((self.0 as i128 * rate_hz as i128 + 500_000).div_euclid(1_000_000)) as i64
     }
     /// Microseconds.

@@ -84,7 +84,9 @@ impl Call {
 
     /// The clock of the media has come this far, whoever's audio it is. A time far from all before it is not believed.
     pub(super) fn note_read(&mut self, fragment: &Fragment) {
-        let (Some(timeline), Some(clock)) = (&self.timeline, self.time_base.absolute(fragment)) else { return };
+        let (Some(timeline), Some(clock)) = (&self.timeline, self.time_base.absolute(fragment)) else {
+            return;
+        };
         let length = |bytes: usize| Span::from_samples((bytes / 2) as i64, timeline.rate_hz);
         let ends = fragment.blocks.iter().map(|b| clock.time(b.timestamp_ns) + length(b.data.len()));
         let end = ends.max().filter(|end| !self.is_jump(*end));

@@ -173,7 +173,8 @@ impl Call {
     fn take_checkpoint(&mut self) -> Checkpoint {
         let mark = self.first_mark();
         let floor = mark.map(|mark| mark - quiet::needed(self.word_error_ms()));
-        let recent = self.now - SENT_WORDS_AGE;
+        // By the clock of the media: this machine's may be far ahead.
+        let recent = self.timeline.as_ref().map_or(Time::MIN, |t| t.time(t.emitted()) - SENT_WORDS_AGE);
         let sent_words = self.sent_words.iter().filter(|(_, word, _)| word.to >= recent);
         let sent_words = sent_words.copied().collect();
         let summary = self.summary_so_far();

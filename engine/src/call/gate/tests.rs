@@ -66,7 +66,10 @@ fn a_close_without_its_opening_stays_closed() {
 #[test]
 fn a_recorded_event_without_a_time_is_counted() {
     let mut g = gate(GateClock::Recorded);
-    assert_eq!(g.handle(at(0), Span::ZERO, GateSource::Toolkit, TelephonyEvent::new(EventKind::Hold, None)), None);
+    assert_eq!(
+        g.handle(at(0), Span::ZERO, GateSource::Toolkit, TelephonyEvent::new(EventKind::Hold, None)),
+        None
+    );
     assert_eq!((g.counts.untimed, closed(&mut g)), (1, vec![]));
 }
 

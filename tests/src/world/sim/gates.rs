@@ -128,8 +128,7 @@ impl Known {
             self.skewed += 1;
         }
         let place = self.events.partition_point(|e| e.at <= at);
-        let effective =
-            Effective { at, arrived: now, stamp, late: Span::ZERO, source, event: event.clone() };
+        let effective = Effective { at, arrived: now, stamp, late: Span::ZERO, source, event: event.clone() };
         self.events.insert(place, effective);
         self.settle();
     }

@@ -388,8 +388,8 @@ impl<'p> Life<'p> {
                 output => self.perform(output),
             }
         }
-        self.oracle.bounds(&self.call, &self.plan.config);
         if self.steps.is_multiple_of(64) {
+            self.oracle.bounds(&self.call, &self.plan.config);
             self.oracle.bounds_of_queues(self.now, &self.call, &self.plan.config);
         }
     }

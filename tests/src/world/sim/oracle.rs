@@ -323,7 +323,8 @@ impl<'p> Oracle<'p> {
             let exposed = self.exposed_in(at(word.at_ms), at(word.end_ms()));
             if exposed > GRID {
                 let (text, ms, id) = (word.text(), word.at_ms, &message.message_id);
-                let what = format!("\"{text}\" of {ms} ms was posted first, as {id}, when known to be closed");
+                let what =
+                    format!("\"{text}\" of {ms} ms was posted first, as {id}, when known to be closed");
                 self.broken("P2", what);
             }
         }

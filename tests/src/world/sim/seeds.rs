@@ -23,11 +23,20 @@ pub const REGRESSIONS: &[(u64, &str)] = &[
     (1300, "P3: behind live, a deaf session's words were let go before it was given up"),
     (1777, "P3: a backlog that Salesforce took slowly was given up at the end of the call"),
     (1803, "P5: where a gate had cut speech off, part of the last word was heard again after a death"),
-    (7025, "P2: an utterance that may have been posted ended as near to a closing as the recogniser is wrong"),
-    (11462, "P3: on a return, events stamped by a clock behind the media opened what was closed when they came"),
+    (
+        7025,
+        "P2: an utterance that may have been posted ended as near to a closing as the recogniser is wrong",
+    ),
+    (
+        11462,
+        "P3: on a return, events stamped by a clock behind the media opened what was closed when they came",
+    ),
     (20007, "P4: a block of which the beginning came too late was moved"),
     (20841, "P3: words came twice around a pause that was only heard, because media was late"),
-    (30697, "P3: a closing that was lost in one absence was moved to the next, which began after its opening"),
+    (
+        30697,
+        "P3: a closing that was lost in one absence was moved to the next, which began after its opening",
+    ),
     (30977, "P3: what a lost pause had swallowed was looked for at the end of it, not when it became known"),
     (41345, "P3: events were timed without the audio that had been read and waited for its contact"),
     (43317, "P3: the first fragments named no contact, and came twice because a connection broke off"),
