@@ -41,7 +41,7 @@ impl Call {
     fn partial(&mut self, segment: &Segment) {
         self.summary.recogniser.partials += 1;
         let map = self.sessions.iter().find(|s| s.map.id == segment.session).map(|s| &s.map);
-        let speech = map.and_then(|map| map.interval(segment.start, segment.end));
+        let speech = map.and_then(|map| map.speech(segment));
         self.heard(segment.session, segment.party.channel(), false, speech);
     }
 
@@ -62,9 +62,8 @@ impl Call {
             return;
         };
         let map = &session.map;
-        let whole = map.interval(segment.start, segment.end);
-        let words: Option<Vec<Interval>> =
-            segment.words.iter().map(|w| map.interval(w.start, w.end)).collect();
+        let whole = map.speech(segment);
+        let words: Option<Vec<Interval>> = segment.words.iter().map(|word| map.word(word)).collect();
         let (Some(whole), Some(words)) = (whole, words) else {
             self.summary.recogniser.stray += 1;
             return;

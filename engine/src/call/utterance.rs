@@ -160,6 +160,21 @@ impl SessionMap {
         let end = end.samples(self.rate_hz).clamp(0, self.position);
         Some(Interval::new(from, self.at(end, end - 1)?.max(from)))
     }
+
+    /// When a word was said. However wrong its end is, it did not last longer than it was heard: what was not sent
+    /// between two stretches is no part of it.
+    pub(super) fn word(&self, word: &Word) -> Option<Interval> {
+        let said = self.interval(word.start, word.end)?;
+        Some(Interval::new(said.from, said.to.min(said.from + (word.end - word.start)).max(said.from)))
+    }
+
+    /// When a segment was said: its end follows that of its last word.
+    pub(super) fn speech(&self, segment: &Segment) -> Option<Interval> {
+        let said = self.interval(segment.start, segment.end)?;
+        let Some(last) = segment.words.last() else { return Some(said) };
+        let end = self.word(last)?.to + (segment.end - last.end).max(Span::ZERO);
+        Some(Interval::new(said.from, said.to.min(end).max(said.from)))
+    }
 }
 
 /// Words that stay together once others were cut out.
@@ -332,6 +347,20 @@ mod tests {
         assert_eq!(SessionMap::new(1, 8000).time(ms(0)), None);
         let end = map.interval(ms(1500), ms(2000)).unwrap().to;
         assert_eq!(end, at(3000), "an end belongs to the audio before it");
+    }
+
+    #[test]
+    fn a_word_of_which_the_end_is_wrong_does_not_last_over_what_was_not_sent() {
+        let mut map = SessionMap::new(1, 8000);
+        map.sent(at(1000), 8000);
+        map.sent(at(9000), 8000);
+        let word = |start, end| Word::new("card", ms(start), ms(end));
+        let card = map.word(&word(850, 1300)).unwrap();
+        assert_eq!((card.from, card.to), (at(1850), at(2300)));
+        let words = vec![word(200, 400), word(850, 1300)];
+        let segment = Segment::new(1, Party::Agent, true, ms(200), ms(1350), words);
+        let whole = map.speech(&segment).unwrap();
+        assert_eq!((whole.from, whole.to), (at(1200), at(2350)));
     }
 
     #[test]

@@ -40,4 +40,5 @@ pub const REGRESSIONS: &[(u64, &str)] = &[
     (30977, "P3: what a lost pause had swallowed was looked for at the end of it, not when it became known"),
     (41345, "P3: events were timed without the audio that had been read and waited for its contact"),
     (43317, "P3: the first fragments named no contact, and came twice because a connection broke off"),
+    (53580, "P4: a word whose end was wrong lasted over the time of another contact"),
 ];
