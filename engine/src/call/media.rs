@@ -159,6 +159,10 @@ impl Call {
             for (_, party, _) in &lanes {
                 timeline.list(*party);
             }
+            if self.link.is_some() && !fragment.complete {
+                let parties: Vec<Party> = lanes.iter().map(|(_, party, _)| *party).collect();
+                blocks = until_one_ends(blocks, &parties, timeline.rate_hz);
+            }
         }
         blocks
     }
@@ -227,5 +231,49 @@ fn party_of(track: &Track) -> Option<Party> {
         Some(Party::Agent)
     } else {
         None
+    }
+}
+
+/// Of a fragment that broke off, what is there of all parties: the whole comes again over the next connection, and a
+/// party whose blocks stand behind those of the other would have been waited for in vain.
+fn until_one_ends(blocks: Vec<Timed>, parties: &[Party], rate_hz: u32) -> Vec<Timed> {
+    let end = |block: &Timed| block.start + Span::from_samples((block.data.len() / 2) as i64, rate_hz);
+    let ends = parties.iter().map(|party| blocks.iter().filter(|b| b.party == *party).map(end).max());
+    let Some(until) = ends.min().flatten() else { return Vec::new() };
+    let cut = |mut block: Timed| {
+        let samples = usize::try_from((until - block.start).samples(rate_hz)).unwrap_or(0);
+        block.data.truncate(samples * 2);
+        block
+    };
+    blocks.into_iter().filter(|block| block.start < until).map(cut).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fragment_that_broke_off_counts_as_far_as_all_parties_go() {
+        let block = |party, ms: i64, samples: usize| {
+            let data = Bytes::from(vec![1; samples * 2]);
+            Timed { party, start: Time::from_ms(ms), data }
+        };
+        let customer = |blocks: i64| (0..blocks).map(|i| block(Party::Customer, i * 64, 512));
+        let left = |blocks: Vec<Timed>| {
+            let blocks = until_one_ends(blocks, &Party::ALL, 8000);
+            blocks.into_iter().map(|b| (b.party, b.start.ms(), b.data.len() / 2)).collect::<Vec<_>>()
+        };
+        // The customer's blocks stand in front of the agent's, of which there is one and a half.
+        let agent = [block(Party::Agent, 0, 512), block(Party::Agent, 64, 256)];
+        assert_eq!(
+            left(customer(17).chain(agent).collect()),
+            [
+                (Party::Customer, 0, 512),
+                (Party::Customer, 64, 256),
+                (Party::Agent, 0, 512),
+                (Party::Agent, 64, 256)
+            ]
+        );
+        assert_eq!(left(customer(17).collect()), [], "all of it comes again");
     }
 }

@@ -41,4 +41,5 @@ pub const REGRESSIONS: &[(u64, &str)] = &[
     (41345, "P3: events were timed without the audio that had been read and waited for its contact"),
     (43317, "P3: the first fragments named no contact, and came twice because a connection broke off"),
     (53580, "P4: a word whose end was wrong lasted over the time of another contact"),
+    (1000647, "P3: of a fragment that broke off, one party was placed and the other waited for in vain"),
 ];
