@@ -24,6 +24,7 @@ mod message;
 mod outbox;
 mod pace;
 mod pipeline;
+mod progress;
 mod quiet;
 mod replay;
 mod results;
@@ -49,6 +50,7 @@ pub use io::{Input, MediaEnd, Output, PcmBlock, Post, Report};
 pub use live::{LiveConfig, StartSelector};
 pub use message::{MESSAGE_NAMESPACE, Message, SenderType, Spoken, message_id};
 pub use outbox::{Outcome, RetryCause};
+pub use progress::CallProgress;
 pub use resume::Absence;
 pub use sender::{SenderPolicy, UserIdError};
 pub use stream::{MediaAction, MediaCause, MediaError, MediaFrom, MediaRequest, MediaSegment};
@@ -101,28 +103,6 @@ struct Arrival {
     late: Span,
     source: GateSource,
     event: TelephonyEvent,
-}
-
-/// How far a call has come, for whoever looks on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CallProgress {
-    /// The key its messages go under.
-    pub vendor_call_key: String,
-    /// Contacts of the call that the stream has named.
-    pub contacts: Vec<String>,
-    /// Connections to the media so far.
-    pub connections: u32,
-    /// Sessions of the recogniser so far.
-    pub sessions: u32,
-    /// The gate is closed now.
-    pub gate_closed: bool,
-    /// Messages accepted.
-    pub delivered: u64,
-    /// Messages refused for good.
-    pub refused: u64,
-    /// Messages not yet accepted.
-    pub waiting: u64,
 }
 
 /// One call, from its first byte to its closing summary. See the crate's front page for an example.
@@ -393,22 +373,6 @@ impl Call {
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.phase == Phase::Running && !self.media_done
-    }
-
-    /// How far the call has come.
-    #[must_use]
-    pub fn progress(&self) -> CallProgress {
-        let outbox = &self.outbox.summary;
-        CallProgress {
-            vendor_call_key: self.key().to_owned(),
-            contacts: self.filter.seen.iter().filter(|id| self.filter.is_ours(id)).cloned().collect(),
-            connections: self.link.as_ref().map_or(1, Link::connections),
-            sessions: u32::try_from(self.summary.recogniser.sessions).unwrap_or(u32::MAX),
-            gate_closed: self.gate.is_closed(self.present()),
-            delivered: outbox.delivered,
-            refused: outbox.refused.len() as u64,
-            waiting: self.outbox.len() as u64,
-        }
     }
 
     /// Bytes of sent audio kept to be sent again if a session fails: bounded by [`LiveConfig::replay`].
