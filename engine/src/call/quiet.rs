@@ -38,7 +38,9 @@ pub(super) fn quietest(
     let pauses = sound.pauses();
     let error = Span::from_ms(i64::from(error_ms)).samples(rate_hz);
     let heard = heard.filter(|at| (at - mark).abs() <= error).max();
-    if let Some(heard) = heard.filter(|at| pauses.last().is_none_or(|(from, _)| from <= at)) {
+    // The mark itself is there, or the pause is the last.
+    let is_it = |at: &i64| (at - mark).abs() <= 1 || pauses.last().is_none_or(|(from, _)| from <= at);
+    if let Some(heard) = heard.filter(is_it) {
         return heard;
     }
     if let Some((from, to)) = pauses.last() {
@@ -137,6 +139,7 @@ mod tests {
         assert_eq!(cut(900, 400, 640), 640);
         assert!(cut(500, 20, 640) != 640, "an exact recogniser did not mean that one");
         assert!(cut(300, 400, 100) > 200, "there is a pause behind it");
+        assert_eq!(cut(100, 400, 100), 100, "what is behind the mark was not heard yet");
     }
 
     #[test]

@@ -273,6 +273,7 @@ impl Call {
     /// Notes that speech of a session was recognised, up to the end of `speech`: it works.
     pub(super) fn heard(&mut self, id: u32, channel: usize, is_final: bool, speech: Option<Interval>) {
         self.reopen.worked();
+        let near = Span::from_ms(i64::from(self.word_error_ms())) + self.config.chunk;
         let Some(session) = self.sessions.iter_mut().find(|s| s.map.id == id) else { return };
         session.partial[channel] = !is_final;
         // A result that comes late answers nothing that was said behind it.
@@ -280,7 +281,14 @@ impl Call {
         session.unanswered[channel] = session.unanswered[channel].and(until);
         session.last_speech = session.last_speech.max(speech.map(|s| s.to));
         if is_final {
-            self.marks[channel] = self.marks[channel].max(speech.map(|s| s.to));
+            let mut mark = speech.map(|s| s.to);
+            if session.filled_until > session.last_sent
+                && mark >= session.loud_until[channel].map(|at| at - near)
+            {
+                // Silence stood in for what was to follow, and ended the speech: it was all that had been sent.
+                mark = mark.max(session.sent_until);
+            }
+            self.marks[channel] = self.marks[channel].max(mark);
             self.forget_final();
         }
     }

@@ -78,6 +78,8 @@ struct Effective {
     /// By the clock of the media, and as the log has it, by the clock of a machine.
     arrived: Time,
     stamp: Time,
+    /// Which of the two whoever holds the call goes by.
+    taken: Time,
     /// What it opens is open so much later.
     late: Span,
     source: GateSource,
@@ -128,7 +130,8 @@ impl Known {
             self.skewed += 1;
         }
         let place = self.events.partition_point(|e| e.at <= at);
-        let effective = Effective { at, arrived: now, stamp, late: Span::ZERO, source, event: event.clone() };
+        let effective =
+            Effective { at, arrived: now, stamp, taken: now, late: Span::ZERO, source, event: event.clone() };
         self.events.insert(place, effective);
         self.settle();
     }
@@ -137,6 +140,7 @@ impl Known {
     /// only later by the clock of the media is.
     pub(super) fn read_again(&mut self) {
         for e in &mut self.events {
+            e.taken = e.stamp;
             e.at = effective(e.stamp, &e.event);
             e.late = effective(e.arrived, &e.event) - e.at;
         }
@@ -173,7 +177,7 @@ fn closings(events: &[Effective], doubts: &[(Time, Time)]) -> (Vec<(Time, Time)>
     let (mut closed, mut since, mut before) = (Vec::new(), None, Time::MIN);
     let (mut repeated, mut unmatched) = (0, 0);
     let mut said: Vec<(GateSource, bool, &str, Time)> = Vec::new();
-    for Effective { at, arrived, late, source, event, .. } in events {
+    for Effective { at, taken, late, source, event, .. } in events {
         let pause = matches!(event.kind, EventKind::PauseRecording | EventKind::ResumeRecording);
         let who = event.participant.as_deref().filter(|_| !pause).unwrap_or_default();
         let mut earlier = said.iter().filter(|(s, p, w, _)| (*s, *p, *w) == (*source, pause, who));
@@ -190,7 +194,7 @@ fn closings(events: &[Effective], doubts: &[(Time, Time)]) -> (Vec<(Time, Time)>
         repeated += u64::from(again);
         unmatched += u64::from(nothing);
         // An opening of what nobody closed, as the first news after nobody was there: the closing was lost then.
-        let lost = doubts.iter().rfind(|(from, to)| nothing && *from < *arrived && before <= *to);
+        let lost = doubts.iter().rfind(|(from, to)| nothing && *from < *taken && before <= *to);
         closed.extend(lost.map(|(from, _)| (*from, *at + *late)));
         before = *at;
         match (since, telephone.closed()) {
@@ -229,6 +233,7 @@ pub(super) fn truth(events: &[(Time, TelephonyEvent)], end: Time) -> Vec<(Time, 
             at: *at,
             arrived: *at,
             stamp: *at,
+            taken: *at,
             late: Span::ZERO,
             source: GateSource::Toolkit,
             event: event.clone(),

@@ -167,6 +167,8 @@ impl Life<'_> {
         }
         connection.ready = self.now + Span::from_us(self.dice.i64(0..3_000));
         let read = self.read;
+        let (length, shown) = (piece.len(), (read.max(at(0)) - at(0)).ms());
+        self.tell(|| format!("gives {length} bytes, read until {shown}"));
         if !self.plan.clock.is_empty() && read > Time::MIN {
             self.ahead = self.ahead.max(read - self.clock());
         }
