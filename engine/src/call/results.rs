@@ -233,16 +233,19 @@ impl Call {
         if self.config.live.is_none() {
             return;
         }
-        let times = self.word_times();
-        let gate = &mut self.gate;
-        self.outbox.recall(closing, |u| !closed_words(gate, u, times).contains(&true));
+        // It was there already: words that are only near what escaped are not kept back a second time.
+        let exposed = self.gate.exposed();
+        self.outbox.recall(closing, |u| !exposed.overlaps(Interval::new(u.start, u.end)));
     }
 
     /// Cuts again what waits in the outbox and was never sent.
     pub(super) fn recut(&mut self) {
         let times = self.word_times();
         let Self { outbox, gate, ids, summary, .. } = self;
-        outbox.withdraw(|u| closed_words(gate, u, times).contains(&true));
+        outbox.withdraw(|u, again| match again {
+            true => gate.exposed().overlaps(Interval::new(u.start, u.end)),
+            false => closed_words(gate, u, times).contains(&true),
+        });
         outbox.replace(|utterance, tried| {
             let cut = closed_words(gate, utterance, times);
             if !cut.contains(&true) {

@@ -177,7 +177,7 @@ impl Outbox {
     }
 
     /// What was acknowledged shortly before `closing` is to be posted again, if it is `wanted`.
-    pub(super) fn recall(&mut self, closing: Time, mut wanted: impl FnMut(&Utterance) -> bool) {
+    pub(super) fn recall(&mut self, closing: Time, wanted: impl Fn(&Utterance) -> bool) {
         let since = closing - self.provisional;
         let (lately, others): (VecDeque<_>, VecDeque<_>) =
             self.acknowledged.drain(..).partition(|(at, _)| (since..=closing).contains(at));
@@ -250,12 +250,14 @@ impl Outbox {
         }
     }
 
-    /// Gives up what may have been taken and must not be sent again.
-    pub(super) fn withdraw(&mut self, mut closed: impl FnMut(&Utterance) -> bool) {
+    /// Gives up what may have been taken and must not be sent again, if it is `closed`, which is told whether it was
+    /// acknowledged before.
+    pub(super) fn withdraw(&mut self, mut closed: impl FnMut(&Utterance, bool) -> bool) {
         let refused = &mut self.summary.refused;
         for queue in self.queues.values_mut() {
             queue.retain(|e| {
-                let gone = (e.ambiguous || e.again) && e.state != State::InFlight && closed(&e.utterance);
+                let gone =
+                    (e.ambiguous || e.again) && e.state != State::InFlight && closed(&e.utterance, e.again);
                 if gone && !e.again {
                     let why = "withdrawn: its time was closed after a try without an answer";
                     refused.insert(e.id().to_owned(), why.to_owned());
