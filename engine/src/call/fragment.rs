@@ -1,8 +1,8 @@
 //! From the demuxer's events to fragments: the audio of one document with its settled tags.
 //!
 //! Identity tags may stand after the audio, so a fragment is handed on only when its tags have settled: at
-//! the continuation token, which is a GetMedia document's last tag, at the document's end, or, for a
-//! document too long to be a Kinesis fragment, piece by piece. This room knows documents and tags; it does
+//! the continuation token, which is a GetMedia document's last tag, at an error, at the document's end, or, for
+//! a document too long to be a Kinesis fragment, piece by piece. This room knows documents and tags; it does
 //! not know whose audio it is.
 
 use std::collections::VecDeque;
@@ -335,6 +335,8 @@ impl Tags {
             "EXCEPTION_MESSAGE" if self.error().code.is_empty() => self.error().code = value.to_owned(),
             _ => {}
         }
+        // Nothing follows an error, and the response need not end with it.
+        self.settled |= self.in_band_error.as_ref().is_some_and(|e| e.id.is_some() && !e.code.is_empty());
     }
 
     /// Tags that Amazon Connect itself writes.
