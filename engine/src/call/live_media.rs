@@ -95,7 +95,9 @@ impl Call {
         } else {
             self.stuck_since = None;
         }
-        self.unread = self.phase == Phase::Running && !self.wants_media() && !self.is_stuck();
+        // A stuck outbox excuses nothing; audio that waits for its session does all the same.
+        let full = !self.has_room() || self.filter.is_full();
+        self.unread = self.phase == Phase::Running && (full || (!self.wants_media() && !self.is_stuck()));
     }
 
     /// A full outbox behind a closed gate does not empty by waiting. After the time of the alarm the opening counts as

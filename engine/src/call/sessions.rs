@@ -140,6 +140,9 @@ impl Call {
         let Some(session) = self.sessions.last_mut().filter(|s| !s.audio_ended) else { return };
         session.audio_ended = true;
         session.ended_at = self.now;
+        // It has long not answered and may never: the next one waits for it, and hears again what it leaves.
+        let overdue = |since: Time| session.sent_until.is_some_and(|sent| sent - since >= SETTLED_AFTER);
+        self.cut_in_speech |= session.unanswered.into_iter().flatten().any(overdue);
         if session.ready.is_some() {
             self.outputs.push_back(Output::EndAudio { session: session.map.id });
         } else {

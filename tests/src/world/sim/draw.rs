@@ -217,6 +217,8 @@ fn stored(
         turns.push(Turn { from_ms: from, to_ms: end, contact, consult });
         from = end + if one_in(dice, 3) { 0 } else { dice.i64(64..2_500) };
         if second_stream && i == 0 && to < end_ms {
+            // A gap may be the last of it. The call waits for what follows from the end of its audio on.
+            let end = stream.fragments.last().map_or(end, |last| last.end_ms().min(end));
             if dice.bool() {
                 stream.stop(leg, &mut serial);
             }
