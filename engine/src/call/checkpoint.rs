@@ -17,8 +17,8 @@ use super::link::SavedLink;
 use super::outbox::SavedOutbox;
 use super::summary::Summary;
 
-/// Version of the form. One that is read and written by another version of the program is not guessed at.
-pub(super) const VERSION: u32 = 1;
+/// Version of the form. What another version of the program wrote is not guessed at.
+pub(super) const VERSION: u32 = 2;
 
 /// What must survive the process before messages may be posted.
 ///
@@ -33,10 +33,8 @@ pub struct Checkpoint {
     /// Up to here the speech of (customer, agent) is final, and in here or acknowledged.
     pub marks: [Option<Time>; 2],
     /// Where the recogniser heard a pause that is not in the audio.
-    #[serde(default)]
     pub(super) pauses: Vec<Time>,
     /// How far the media's clock was ahead of the machine's, at most.
-    #[serde(default)]
     pub(super) ahead: Span,
     pub(super) link: Option<SavedLink>,
     pub(super) contacts: SavedContacts,

@@ -41,8 +41,8 @@ pub enum Input {
     },
     /// A telephony event, and where it was seen.
     Gate(GateSource, TelephonyEvent),
-    /// A telephony event that arrived at this time, before there was a call to take it: before its beginning, or
-    /// before this life of it. They come in order of arrival, ahead of all other inputs.
+    /// A telephony event that arrived at this time and not here: before the call, before this life of it, or at another
+    /// worker. Those from before come first, in order of arrival, ahead of all other inputs.
     PastGate(Time, GateSource, TelephonyEvent),
     /// So another life of the call found it when it began: it may have stored nothing since. Like
     /// [`Input::PastGate`], ahead of all other inputs of a call that goes on.

@@ -59,7 +59,8 @@ pub struct LiveConfig {
     pub provisional: Span,
 }
 
-/// Start selectors to begin with. What it does not find is looked for with `EARLIEST`, then with `NOW`.
+/// Start selectors to begin with. What it does not find is looked for from `EARLIEST` on, and back; where the service
+/// refuses it, `EARLIEST` follows, then `NOW`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum StartSelector {

@@ -13,7 +13,8 @@ use super::intervals::Interval;
 use super::known::Known;
 use super::{Arrival, Call, Config, Input, Output, Phase, Report, quiet};
 
-/// Words sent longer ago than this can no longer turn out to have been closed: an event reaches back 10 s.
+/// Words sent longer ago than this are not likely to turn out to have been closed: by default an event reaches back
+/// 10 s.
 const SENT_WORDS_AGE: Span = Span::from_s(60);
 /// Ids of speech that began so long before the marks will not be given again.
 const IDS_AGE: Span = Span::from_s(60);

@@ -224,8 +224,8 @@ pub struct MessageSummary {
     pub not_taken: BTreeMap<RetryCause, u64>,
     /// Messages posted again because a pause may have swallowed them.
     pub resent: u64,
-    /// Posts sent again although one before may have been taken: it had no answer, or the worker that sent it
-    /// died.
+    /// Posts sent again although one before may have been taken: it had no answer, or a server error for one, or the
+    /// worker that sent it died.
     pub ambiguous: u64,
     /// Posts answered by "transcription is paused".
     pub paused: u64,

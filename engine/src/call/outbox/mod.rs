@@ -77,7 +77,7 @@ struct Entry {
     paused: bool,
     /// It was acknowledged before, and may have been thrown away all the same.
     again: bool,
-    /// A try had no answer: it may have been taken.
+    /// A try had no answer, or a server error for one: it may have been taken.
     ambiguous: bool,
     announced: Announced,
 }
@@ -316,7 +316,8 @@ impl Outbox {
     /// Takes the outcome of a post. Of an id that is not in flight it is ignored: a late answer.
     ///
     /// What is taken while the gate is closed (`withheld`) may be thrown away, and is posted again. Once the
-    /// call is over (`last`), a pause will not end any more. True if what is to survive has changed.
+    /// call is over (`last`), a pause will not end any more. True if it is settled, or what is left of it must be
+    /// stored; a try that comes again is neither.
     pub(super) fn posted(
         &mut self,
         now: Time,

@@ -24,7 +24,7 @@ struct SavedEntry {
     attempts: u32,
     /// It was acknowledged before.
     again: bool,
-    /// A try had no answer.
+    /// A try had no answer, or a server error for one.
     ambiguous: bool,
     /// It may be posted as soon as this is stored.
     announced: bool,

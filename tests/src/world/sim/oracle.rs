@@ -1,5 +1,5 @@
 //! Who knows the truth: every word said, every closed stretch, and what of them left the call. It judges each
-//! output as it comes, by the name of the promise, and the whole when the call is over.
+//! output as it comes, by the name of the promise; the whole is `judge`'s.
 //!
 //! The oracle looks only at what left the call and at what the world told it; the product's own state it sees
 //! where a promise is about it (P6), and the summary where that must agree with what happened (P7).
