@@ -194,7 +194,6 @@ impl Call {
         let due = since + self.config.resolve_timeout;
         if self.now >= due {
             self.key_asked = None;
-            self.filter.unresolved += 1;
             return false;
         }
         true
@@ -204,12 +203,9 @@ impl Call {
         if self.key_asked.take().is_none() {
             return;
         }
-        match &facts.initial_contact_id {
-            Some(first) => {
-                self.filter.adopt(first);
-                self.keys.resolved = Some(first.clone());
-            }
-            None => self.filter.unresolved += 1,
+        if let Some(first) = &facts.initial_contact_id {
+            self.filter.adopt(first);
+            self.keys.resolved = Some(first.clone());
         }
     }
 }

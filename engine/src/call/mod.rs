@@ -68,7 +68,7 @@ use backoff::Backoff;
 use contact::ContactFilter;
 use fragment::{Assembler, Fragment};
 use gate::Gate;
-use intervals::Interval;
+use intervals::{Interval, Intervals};
 use keys::Keys;
 use known::Known;
 use link::Link;
@@ -149,6 +149,8 @@ pub struct Call {
     /// Events from before this life of the call.
     past_events: Vec<Arrival>,
     presence: Presence,
+    /// What had escaped when it was last looked at, and how much of it was reported.
+    exposed: Intervals,
     reported_exposure_ms: i64,
     /// The closing whose alarm has been raised.
     alarmed: Option<Time>,
@@ -223,6 +225,7 @@ impl Call {
             returning: None,
             past_events: Vec::new(),
             presence: Presence::default(),
+            exposed: Intervals::default(),
             reported_exposure_ms: 0,
             alarmed: None,
             sessions: Vec::new(),

@@ -212,18 +212,20 @@ impl Call {
     fn expose(&mut self) {
         let Self { gate, sent_words, summary, .. } = self;
         let exposed = gate.exposed();
-        let total_ms = exposed.total().ms();
-        if total_ms == self.reported_exposure_ms {
+        if *exposed == self.exposed {
             return;
         }
+        self.exposed.clone_from(exposed);
+        let total_ms = exposed.total().ms();
         for (_, word, counted) in sent_words {
             if !*counted && exposed.overlaps(*word) {
                 *counted = true;
                 summary.gate.exposed_words += 1;
             }
         }
-        self.reported_exposure_ms = total_ms;
-        self.report(Report::Exposed { total_ms });
+        if std::mem::replace(&mut self.reported_exposure_ms, total_ms) != total_ms {
+            self.report(Report::Exposed { total_ms });
+        }
         self.recut();
     }
 
