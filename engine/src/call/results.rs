@@ -170,9 +170,9 @@ impl Call {
             }
         }
         let after = self.gate.last_inferred();
-        if let Some(closed) = after.filter(|_| after != inferred) {
-            // Nobody knew until now, and all the time Salesforce threw away what was sent.
-            self.recall(closed.to.min(self.present()));
+        if let Some((closed, known)) = after.filter(|_| after != inferred) {
+            // Nobody knew until then, and all the time Salesforce threw away what was sent.
+            self.recall(closed.to.min(known));
         }
     }
 

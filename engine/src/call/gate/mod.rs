@@ -78,8 +78,8 @@ pub(super) struct Gate {
     on_doubt: OnDoubt,
     /// Intervals in which nobody may have been there to take events, in order.
     doubts: Vec<Interval>,
-    /// Closings of which only the opening is known.
-    inferred: Vec<Interval>,
+    /// Closings of which only the opening is known, and when that arrived.
+    inferred: Vec<(Interval, Time)>,
     dirty: bool,
     closings: Vec<Closing>,
     closed: Intervals,
@@ -181,8 +181,8 @@ impl Gate {
         &self.doubts
     }
 
-    /// The last closing of which only the opening is known.
-    pub(super) fn last_inferred(&mut self) -> Option<Interval> {
+    /// The last closing of which only the opening is known, and when that arrived.
+    pub(super) fn last_inferred(&mut self) -> Option<(Interval, Time)> {
         self.settle();
         self.inferred.last().copied()
     }
@@ -238,7 +238,7 @@ impl Gate {
                         // Its closing was lost while nobody was there to take it.
                         let interval = Interval::new(doubt.from, *at + *late);
                         self.closings.push(Closing { interval, hold: false, pause: false });
-                        self.inferred.push(interval);
+                        self.inferred.push((interval, *arrived));
                     }
                 }
             }

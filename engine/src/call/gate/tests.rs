@@ -166,7 +166,7 @@ fn an_opening_after_a_doubt_tells_that_its_closing_was_lost_there() {
     assert_eq!(g.last_inferred(), None);
     g.handle(at(20_000), Span::ZERO, GateSource::Toolkit, event(EventKind::ResumeRecording, 20_000));
     assert_eq!(closed(&mut g), [(10_000, 20_000)]);
-    assert_eq!(g.last_inferred(), Some(iv(10_000, 20_000)));
+    assert_eq!(g.last_inferred(), Some((iv(10_000, 20_000), at(20_000))));
     // The worker that took it dies at once: nothing was lost in what begins with the opening itself.
     g.doubt(iv(20_000, 30_000));
     assert_eq!(closed(&mut g), [(10_000, 30_000)]);
