@@ -91,6 +91,7 @@ pub(super) fn draw(seed: u64) -> Plan {
         clock.sort_unstable();
     }
     let once = config.ambiguous == Ambiguous::Drop;
+    let audio_end_ms = kinesis.audio_end_ms().map_or(end_ms, |ms| ms.min(end_ms));
     Plan {
         seed,
         clock,
@@ -111,8 +112,7 @@ pub(super) fn draw(seed: u64) -> Plan {
         links: links(&mut dice),
         blows: blows(&mut dice, minutes, faults_end_ms),
         full: windows(&mut dice, minutes / 20.0, end_ms, 40_000),
-        shop: shop_manner(&mut dice, &telephone, minutes, end_ms, once),
-
+        shop: shop_manner(&mut dice, &telephone, minutes, [audio_end_ms, end_ms], once),
         notices,
         segments,
         over,
@@ -455,7 +455,7 @@ fn shop_manner(
     dice: &mut Dice,
     telephone: &[(i64, engine::call::TelephonyEvent)],
     minutes: f64,
-    end_ms: i64,
+    [audio_end_ms, end_ms]: [i64; 2],
     once: bool,
 ) -> shop::Manner {
     let events: Vec<_> = telephone.iter().map(|(ms, e)| (at(*ms), e.clone())).collect();
@@ -478,7 +478,8 @@ fn shop_manner(
         windows,
         trouble: *dice.choice([0.0, 0.03, 0.1, 0.4].iter()).unwrap_or(&0.0),
         faults_end: at(end_ms + 5_000),
-        paused: super::gates::truth(&events, at(end_ms + 1_000)),
+        // The pause of a call that is over is over.
+        paused: super::gates::truth(&events, at(audio_end_ms + 1_000)),
         answer_ms: dice.i64(1..400),
     }
 }

@@ -187,6 +187,12 @@ impl Kinesis {
         }
     }
 
+    /// Where the call's audio ends, if there is any.
+    pub(super) fn audio_end_ms(&self) -> Option<i64> {
+        let fragments = self.streams.iter().flat_map(|s| &s.fragments);
+        fragments.filter(|f| !self.legs[f.leg].foreign).map(Fragment::end_ms).max()
+    }
+
     /// Where the audio of this call ends that the beginning of a fragment's document holds, in whole blocks.
     pub(super) fn end_of_part_ms(&self, fragment: &Fragment, part: &[u8]) -> Option<i64> {
         if self.legs[fragment.leg].foreign {
