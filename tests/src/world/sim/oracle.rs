@@ -20,8 +20,8 @@ use crate::world::at;
 
 /// One block of audio.
 const BLOCK_MS: i64 = 64;
-/// The tone decoder's blocks: it takes so much of a word's edge for silence.
-const GRID: Span = Span::from_ms(4);
+/// So much of a word's edge nobody can know of: the most exact recogniser drawn is wrong by as much.
+const EDGE: Span = Span::from_ms(20);
 /// Violations kept; the rest is counted.
 const MOST: usize = 20;
 
@@ -321,7 +321,7 @@ impl<'p> Oracle<'p> {
         for index in &words {
             let word = self.plan.words[party][*index];
             let exposed = self.exposed_in(at(word.at_ms), at(word.end_ms()));
-            if exposed > GRID {
+            if exposed > EDGE {
                 let (text, ms, id) = (word.text(), word.at_ms, &message.message_id);
                 let what =
                     format!("\"{text}\" of {ms} ms was posted first, as {id}, when known to be closed");
