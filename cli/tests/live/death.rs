@@ -133,7 +133,7 @@ async fn a_process_that_slept_past_its_lease_posts_nothing_and_waits() {
 async fn sigterm_where_another_process_has_taken_the_call_is_no_failure_and_that_one_posts_what_waits() {
     let mut lab = Lab::new().await;
     let call = lab.begin(&talk());
-    let mut first = start(&lab, &call).await;
+    let first = start(&lab, &call).await;
     delivered(&lab, &call, 1).await;
     let mut second = start(&lab, &call).await;
     second.says("another process has the call").await;
