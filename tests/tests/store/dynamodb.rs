@@ -15,10 +15,14 @@ use crate::kit::{KEEP, START, TTL};
 /// A new table, and a client.
 pub(crate) async fn table() -> Option<(Arc<Aws>, String)> {
     let (url, name) = dynamodb::table().await?;
-    let (region, url) = (Some("eu-west-2".to_owned()), Some(url));
+    Some((client(Some(url)), name))
+}
+
+fn client(url: Option<String>) -> Arc<Aws> {
+    let region = Some("eu-west-2".to_owned());
     let options = AwsOptions { region, dynamodb_endpoint_url: url, ..AwsOptions::default() };
     let keys = SharedCredentialsProvider::new(Keys::new("AKIDEXAMPLE", "secret", None, None, "test"));
-    Some((Arc::new(Aws::new(options, keys).unwrap()), name))
+    Arc::new(Aws::new(options, keys).unwrap())
 }
 
 fn store(aws: &Arc<Aws>, table: &str) -> DynamoDb {
@@ -60,39 +64,46 @@ fn acquired(acquired: Acquisition) -> Held {
     }
 }
 
-/// What those begin a call with who begin it at once. The one who gets it gives it away again.
-async fn race(store: &DynamoDb, contact: &str, round: &str) -> Vec<u8> {
-    let racing = (0..8).map(|i| {
-        let (store, contact, start) = (store.clone(), contact.to_owned(), format!("{round} {i}"));
-        tokio::spawn(async move {
-            let claim = Claim { reopen: true, ..Claim::begin("a", TTL, start.as_bytes()) };
-            match store.acquire(&contact, claim).await.unwrap() {
-                Acquisition::Acquired(held) => Some(held),
-                _ => None,
-            }
-        })
+/// Begins a call after another has seen that it is free and before he has done anything about it; what he is told
+/// then, and what the call was begun with as far as its holder knows.
+async fn overtake(aws: &Arc<Aws>, table: &str) -> (Acquisition, Held) {
+    let (seen, sees) = std::sync::mpsc::channel();
+    let (goes_on, waits) = std::sync::mpsc::channel::<()>();
+    let waits = std::sync::Mutex::new(Some(waits));
+    // He looks at the clock when he has read the call.
+    let clock = move || {
+        if let Some(waits) = waits.lock().unwrap().take() {
+            seen.send(()).unwrap();
+            waits.recv().unwrap();
+        }
+        engine::shell::clock::now()
+    };
+    let begin = |start: &'static [u8]| Claim { reopen: true, ..Claim::begin("a", TTL, start) };
+    let (url, name) = (aws.options().dynamodb_endpoint_url.clone(), table.to_owned());
+    // A thread and a client of his own: he blocks all that runs there.
+    let overtaken = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let slow = DynamoDb::new(client(url), name, KEEP, Arc::new(clock));
+        runtime.block_on(slow.acquire("c", begin(b"slow"))).unwrap()
     });
-    let mut won = Vec::new();
-    for racer in racing.collect::<Vec<_>>() {
-        won.extend(racer.await.unwrap());
-    }
-    assert_eq!(won.len(), 1);
-    store.release(&won[0].lease).await.unwrap();
-    won.remove(0).start
+    tokio::task::spawn_blocking(move || sees.recv().unwrap()).await.unwrap();
+    let held = acquired(store(aws, table).acquire("c", begin(b"fast")).await.unwrap());
+    goes_on.send(()).unwrap();
+    (tokio::task::spawn_blocking(|| overtaken.join().unwrap()).await.unwrap(), held)
 }
 
 #[tokio::test]
-async fn of_several_who_begin_a_call_at_once_none_overwrites_what_its_holder_read() {
+async fn whoever_is_too_late_to_begin_a_call_does_not_change_what_it_was_begun_with() {
     let Some((aws, table)) = table().await else { return };
     let store = store(&aws, &table);
-    for contact in ["one", "two", "three", "four"] {
-        for round in ["begun", "again"] {
-            let start = race(&store, contact, round).await;
-            let held = acquired(store.acquire(contact, Claim::take_over("b", TTL)).await.unwrap());
-            assert_eq!(held.start, start, "the next life of {contact} begins as the first");
-            assert!(held.start.starts_with(round.as_bytes()));
-            store.finish(&held.lease).await.unwrap();
-        }
+    for time in ["begun", "begun anew"] {
+        let (told, first) = overtake(&aws, &table).await;
+        assert!(matches!(told, Acquisition::HeldBy { .. }), "{time}: {told:?}");
+        assert_eq!(first.start, b"fast", "{time}");
+        store.release(&first.lease).await.unwrap();
+        let next = acquired(store.acquire("c", Claim::take_over("b", TTL)).await.unwrap());
+        assert_eq!(next.start, b"fast", "{time}");
+        store.finish(&next.lease).await.unwrap();
     }
 }
 
