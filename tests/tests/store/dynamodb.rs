@@ -67,8 +67,8 @@ fn acquired(acquired: Acquisition) -> Held {
 /// Begins a call after another has seen that it is free and before he has done anything about it; what he is told
 /// then, and what the call was begun with as far as its holder knows.
 async fn overtake(aws: &Arc<Aws>, table: &str) -> (Acquisition, Held) {
-    let (seen, sees) = std::sync::mpsc::channel();
-    let (goes_on, waits) = std::sync::mpsc::channel::<()>();
+    let (seen, sees) = std::sync::mpsc::sync_channel(1);
+    let (goes_on, waits) = std::sync::mpsc::sync_channel::<()>(1);
     let waits = std::sync::Mutex::new(Some(waits));
     // He looks at the clock when he has read the call.
     let clock = move || {
