@@ -11,7 +11,7 @@ use engine::time::Time;
 /// Transcribes a recorded Amazon Connect call into the utterances Salesforce would get.
 ///
 /// Reads what Kinesis Video Streams delivers (Matroska with 8 kHz PCM) and any recording in wav, flac, mp3,
-/// ogg, aac or Matroska, recognises it on this machine, keeps silent about hold and paused recording, and
+/// ogg, aac, m4a or Matroska, recognises it on this machine, keeps silent about hold and paused recording, and
 /// prints the utterances as they become final.
 #[derive(Debug, Parser)]
 #[command(
@@ -36,7 +36,8 @@ pub(crate) enum Command {
     Worker(WorkerArgs),
     /// Hand payloads on to workers or tasks in place of kvsTranscriber; AWS Lambda starts it as its runtime
     Lambda,
-    /// Check whether live calls could succeed: configuration, credentials, key, services, clock; changes nothing
+    /// Check whether live calls could succeed: configuration, credentials, key, services, clock; writes nothing but a
+    /// probe file into the store's folder, and removes it
     Doctor(DoctorArgs),
     /// Show what a Matroska stream holds: fragments, tracks, contacts, gaps
     Inspect(InspectArgs),

@@ -2,7 +2,8 @@
 //!
 //! The core, [`call`], is a pure state machine: it reads no clock, opens no socket, starts no thread. With
 //! no feature enabled that is all there is. Features add what performs its outputs: `audio` the formats and
-//! the driver that plays a recording through a call, `asr` the embedded recogniser.
+//! the driver that plays a recording through a call, `asr` the embedded recogniser, `shell` the live services:
+//! AWS, Salesforce, the worker and the store.
 //!
 //! # The contract of a call
 //!

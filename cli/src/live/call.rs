@@ -130,8 +130,8 @@ fn event(source: &str, console: &mut Console) -> Result<Vec<u8>, Failure> {
         let stdin = std::mem::replace(&mut console.io.stdin, Box::new(std::io::empty()));
         stdin.take(limit).read_to_end(&mut text).context("cannot read the payload from standard input")?;
     } else {
-        let file = File::open(source).with_context(|| format!("cannot open {source}"))?;
-        file.take(limit).read_to_end(&mut text).with_context(|| format!("cannot read {source}"))?;
+        let wrong = |error| Failure::usage(format!("the payload cannot be read from {source}: {error}"));
+        File::open(source).and_then(|file| file.take(limit).read_to_end(&mut text)).map_err(wrong)?;
     }
     Ok(text)
 }

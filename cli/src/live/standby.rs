@@ -29,7 +29,7 @@ pub(super) enum End {
     Finished,
     /// It was left to others in the middle.
     HandedOver,
-    /// Another process had it all the time.
+    /// Another process has it.
     NeverHeld,
 }
 
@@ -51,13 +51,17 @@ impl Standby {
         log::spawn(async move {
             let _ = services.custody.store().sweep(clock::now()).await;
         });
+        let mut elsewhere = false;
         loop {
             let life = tokio::select! {
-                taken = self.take() => match taken? {
+                taken = self.take(&mut elsewhere) => match taken? {
                     Some(life) => life,
                     None => return Ok(End::Finished),
                 },
-                () = signal.next() => return Ok(End::NeverHeld),
+                () = signal.next() => {
+                    let out_of_reach = "the store could not be reached: the call was not taken";
+                    return if elsewhere { Ok(End::NeverHeld) } else { Err(Failure::job(out_of_reach)) };
+                }
             };
             let (ended, stopped) = self.drive(life, signal).await?;
             if !ended.untaken.is_empty() {
@@ -67,8 +71,12 @@ impl Standby {
                     "streams were named when the call was ending: start it again for them"
                 );
             }
-            if ended.is_lost() && !stopped {
+            if ended.is_lost() {
+                if stopped {
+                    return Ok(End::HandedOver);
+                }
                 tracing::warn!("another process has the call: this one waits in case it dies");
+                elsewhere = true;
                 continue;
             }
             return Ok(match ended.summary {
@@ -78,14 +86,15 @@ impl Standby {
         }
     }
 
-    /// Waits until the call is ours; `None`: it is over.
-    async fn take(&self) -> Result<Option<Life>, Failure> {
+    /// Waits until the call is ours; `None`: it is over. `elsewhere`: as far as is known another process has it.
+    async fn take(&self, elsewhere: &mut bool) -> Result<Option<Life>, Failure> {
         let custody = &self.services.custody;
         let (mut waiting, mut failing, mut handed_on) = (false, false, false);
         loop {
             let pause = match custody.begin(&self.payload, false).await {
                 Ok(Taken::Ours(life)) => return Ok(Some(*life)),
                 Ok(Taken::HeldBy { owner, until }) => {
+                    *elsewhere = true;
                     if !std::mem::replace(&mut waiting, true) {
                         tracing::info!(owner, "another process has the call: this one waits in case it dies");
                     }
@@ -96,6 +105,7 @@ impl Standby {
                 }
                 Ok(_) => return Ok(None),
                 Err(error) if error.passes() => {
+                    *elsewhere = false;
                     if !std::mem::replace(&mut failing, true) {
                         tracing::error!(%error, "the call cannot be taken; it is tried again and again");
                     }

@@ -116,8 +116,11 @@ async fn payload_missing_or_odd_is_wrong_usage_and_names_the_key() {
         let ended = transcribe(&["call", "-"], &settings(&lab, &[]), &payload).await.ended().await.with(2);
         assert!(ended.stderr.contains(said), "{said}: {}", ended.stderr);
     }
-    let ended = transcribe(&["call", "none.json"], &settings(&lab, &[]), "").await.ended().await;
-    assert!(ended.code != Some(0) && ended.stderr.contains("none.json"), "{}", ended.stderr);
+    let folder = lab.path("");
+    for missing in ["none.json", folder.to_str().unwrap()] {
+        let ended = transcribe(&["call", missing], &settings(&lab, &[]), "").await.ended().await.with(2);
+        assert!(ended.stderr.contains(missing) && ended.stderr.contains("payload"), "{}", ended.stderr);
+    }
     let ended = transcribe(&["call", "env:NOTHING"], &settings(&lab, &[]), "").await.ended().await.with(2);
     assert!(ended.stderr.contains("NOTHING"), "{}", ended.stderr);
     assert!(lab.kinesis.state().selectors().is_empty(), "nobody was asked");
@@ -130,6 +133,7 @@ async fn wrong_configuration_is_wrong_usage_and_names_the_option() {
     for (option, said) in [
         ("live.burst_ms=1", "burst_ms"),
         ("live.brust_ms=5000", "brust_ms"),
+        ("call.max_track_skew_ms=7000", "max_waiting_audio_ms"),
         ("salesforce.private_key_file=/nowhere/key.pem", "/nowhere/key.pem"),
         ("aws.ca_file=/nowhere/ca.pem", "/nowhere/ca.pem"),
         ("session.vocabulary_filter_method=burn", "burn"),

@@ -130,6 +130,40 @@ async fn a_process_that_slept_past_its_lease_posts_nothing_and_waits() {
 }
 
 #[tokio::test]
+async fn sigterm_where_another_process_has_taken_the_call_is_no_failure_and_that_one_posts_what_waits() {
+    let mut lab = Lab::new().await;
+    let call = lab.begin(&talk());
+    let first = start(&lab, &call).await;
+    delivered(&lab, &call, 1).await;
+    let mut second = start(&lab, &call).await;
+    second.says("another process has the call").await;
+    // Messages wait in both from here on.
+    lab.salesforce.server().refuse().await;
+    lab.wait(call.at(6_000)).await;
+    first.signal("STOP").await;
+    second.says("the call goes on where another worker left it").await;
+    first.terminate().await;
+    first.signal("CONT").await;
+    let ended = first.ended().await.with(0);
+    assert!(!ended.stderr.contains("could not be delivered"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn sigterm_while_the_store_is_out_of_reach_says_that_the_call_was_not_taken() {
+    let lab = Lab::new().await;
+    let call = lab.begin(&talk());
+    let calls = lab.path("store/calls");
+    std::fs::create_dir_all(&calls).unwrap();
+    std::fs::write(calls.join(&call.contact), "no folder").unwrap();
+    let mut program = start(&lab, &call).await;
+    program.says("it is tried again and again").await;
+    program.terminate().await;
+    let ended = program.ended().await.with(1);
+    assert!(ended.stderr.contains("the call was not taken"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("runs in another process"), "{}", ended.stderr);
+}
+
+#[tokio::test]
 async fn sigterm_hands_a_call_over_and_no_word_is_cut_or_lost() {
     let lab = Lab::new().await;
     let call = lab.begin(&talk());
@@ -271,6 +305,43 @@ async fn what_another_worker_is_told_of_a_call_reaches_the_one_that_runs_it() {
     let open: Vec<_> = call.truth.iter().filter(|u| !u.text.contains("six")).cloned().collect();
     lab.judge(&call.key, &open);
     assert_eq!(lab.transcribe.state().records().len(), 1, "one of them works");
+}
+
+#[tokio::test]
+async fn events_sent_to_the_key_of_a_transferred_call_close_its_gate_at_once_elsewhere_and_in_its_next_life()
+{
+    let lab = Lab::new().await;
+    let first_leg = "0f000000-2222-4333-8444-555555555555";
+    lab.salesforce.state().open(first_leg, lab.now());
+    let talk = Talk::new()
+        .leg_of(first_leg)
+        .say(Party::Customer, 300, "hello")
+        .say(Party::Agent, 5_000, "five six seven eight")
+        .say(Party::Agent, 12_500, "goodbye");
+    let call = lab.begin(&talk);
+    let (runs, other) = (Worker::start(&lab, &SOON).await, Worker::start(&lab, &SOON).await);
+    assert_eq!(runs.begin(&call).await.body["result"], "started");
+    delivered(&lab, &call, 1).await;
+    let path = format!("/v1/calls/{first_leg}/events");
+    let event = |kind: &str| json!({"type": kind, "detail": {"callId": first_leg}});
+    // Where the call runs, and where it does not.
+    let taken = runs.ask("POST", &path, Some(&event("PAUSE_RECORDING"))).await;
+    assert_eq!((taken.status, &taken.body["result"]), (202, &json!("taken")));
+    runs.shows(&call, "a closed gate", |s| s["gateClosed"] == true).await;
+    other.ask("POST", &path, Some(&event("RESUME_RECORDING"))).await;
+    runs.shows(&call, "an open gate", |s| s["gateClosed"] == false).await;
+    let kept = other.ask("POST", &path, Some(&event("PAUSE_RECORDING"))).await;
+    assert_eq!((kept.status, &kept.body["result"]), (202, &json!("kept")));
+    runs.shows(&call, "a gate that is closed again", |s| s["gateClosed"] == true).await;
+    assert!(lab.now() < call.at(4_800), "too slow a machine for this test");
+    runs.program.kill().await;
+    other.shows(&call, "a gate that is closed still", |s| s["gateClosed"] == true).await;
+    lab.wait(call.at(8_500)).await;
+    other.ask("POST", &path, Some(&event("RESUME_RECORDING"))).await;
+    other.ended(&call).await;
+    assert!(!heard(&lab).contains(&"six"), "P2");
+    let open: Vec<_> = call.truth.iter().filter(|u| !u.text.contains("six")).cloned().collect();
+    lab.judge(&call.key, &open);
 }
 
 #[tokio::test]

@@ -113,6 +113,7 @@ impl Services {
         call.check()?;
         let live: LiveOptions = config.section("live")?;
         live.check()?;
+        live.check_beside(&call)?;
         let mut kept: StoreOptions = config.section("store")?;
         if shadow.is_some() {
             kept.kind = StoreKind::None;

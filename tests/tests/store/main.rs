@@ -43,6 +43,7 @@ suite! {
     a_finished_call_begins_anew_where_that_is_asked_for,
     a_lower_sequence_never_replaces_a_higher_one,
     events_come_in_order_of_arrival_and_none_is_left_out,
+    an_event_stamped_by_a_clock_that_is_ahead_hides_none,
     an_event_that_is_stored_twice_is_one,
     events_of_a_contact_without_a_call_wait_an_hour,
     events_that_came_before_the_call_are_kept_as_long_as_the_call,

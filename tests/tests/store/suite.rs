@@ -20,7 +20,8 @@ pub(crate) async fn a_new_call_is_begun_with_what_it_was_triggered_with(kit: &Ki
     store.probe().await.unwrap();
     assert!(matches!(take_over(&store, CALL).await, Acquisition::Unknown));
     let held = take(&store, CALL, "a").await;
-    assert_eq!((held.start.as_slice(), held.before), (START, None));
+    assert_eq!((held.start.as_slice(), held.begun, held.reopened), (START, kit.now(), false));
+    assert_eq!(held.before, None);
     assert_eq!((held.lease.contact(), held.lease.ttl()), (CALL, TTL));
     store.release(&held.lease).await.unwrap();
     // The first start counts, whatever a later one brings.
@@ -137,11 +138,12 @@ pub(crate) async fn a_finished_call_begins_anew_where_that_is_asked_for(kit: &Ki
     store.add_event(CALL, &event("e", kit.now())).await.unwrap();
     store.finish(&lease).await.unwrap();
     let Acquisition::Finished { start } = take_over(&store, CALL).await else { panic!("it is over") };
-    assert_eq!(start, START);
+    assert_eq!(start.as_deref(), Some(START));
     let begun = kit.pass(SECOND);
     let claim = Claim { reopen: true, ..Claim::begin("b", TTL, b"again") };
     let Acquisition::Acquired(held) = store.acquire(CALL, claim).await.unwrap() else { panic!("it is over") };
     assert_eq!((held.start.as_slice(), held.begun, held.before), (&b"again"[..], begun, None));
+    assert!(held.reopened, "its log holds what belongs to the former call");
     assert_eq!(ids(&store, CALL).await, ["e"], "events stay");
     assert!(lost(store.save(&lease, 10, b"late").await));
     // Its checkpoints count from the beginning again.
@@ -150,7 +152,7 @@ pub(crate) async fn a_finished_call_begins_anew_where_that_is_asked_for(kit: &Ki
     assert!(matches!(other, Acquisition::HeldBy { .. }), "only what is over begins anew: {other:?}");
     kit.pass(TTL);
     let again = take(&store, CALL, "c").await;
-    assert_eq!((again.start.as_slice(), again.begun), (&b"again"[..], begun));
+    assert_eq!((again.start.as_slice(), again.begun, again.reopened), (&b"again"[..], begun, true));
     assert_eq!(again.before.unwrap().checkpoint.as_deref(), Some(&b"of the second part"[..]));
 }
 
@@ -191,6 +193,17 @@ pub(crate) async fn events_come_in_order_of_arrival_and_none_is_left_out(kit: &K
         added.await.unwrap();
     }
     assert_eq!(ids(&a, "busy").await.into_iter().collect::<BTreeSet<_>>().len(), 20);
+}
+
+pub(crate) async fn an_event_stamped_by_a_clock_that_is_ahead_hides_none(kit: &Kit) {
+    let store = kit.store();
+    let hour = Span::from_s(3600);
+    store.add_event(CALL, &event("early", kit.now() + hour)).await.unwrap();
+    let (entries, cursor) = store.events(CALL, Cursor::default()).await.unwrap();
+    assert_eq!(entries.len(), 1);
+    store.add_event(CALL, &event("hold", kit.pass(SECOND))).await.unwrap();
+    let (entries, _) = store.events(CALL, cursor).await.unwrap();
+    assert!(entries.iter().any(|entry| entry.id == "hold"), "{entries:?}");
 }
 
 pub(crate) async fn an_event_that_is_stored_twice_is_one(kit: &Kit) {

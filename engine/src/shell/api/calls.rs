@@ -32,7 +32,7 @@ pub trait Calls: Send + Sync + 'static {
     /// Ends the call in good order: what was heard is still posted. False: no such call.
     fn drain(&self, contact: &str) -> bool;
 
-    /// Whether further calls can be taken: not draining, and the outside reachable as far as is known.
+    /// Whether further calls can be taken: not draining, and not as many running as may be.
     fn ready(&self) -> bool;
 }
 

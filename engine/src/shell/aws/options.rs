@@ -24,22 +24,22 @@ pub struct AwsOptions {
     pub ecs_endpoint_url: Option<String>,
     /// Address of DynamoDB instead of the region's.
     pub dynamodb_endpoint_url: Option<String>,
-    /// A connection must stand within this. Default 3,000.
+    /// A connection must stand within this, ms. Default 3,000.
     pub connect_timeout_ms: u64,
-    /// A try must be answered within this. Default 10,000.
+    /// A try must be answered within this, ms. Default 10,000.
     pub request_timeout_ms: u64,
     /// Tries of one question, the first included. Default 3.
     pub max_attempts: u32,
-    /// An answer beyond this is an error, bytes. Default 1 MiB.
+    /// An answer beyond this is an error, bytes. Default 1,048,576.
     pub max_response_bytes: usize,
     /// Contacts asked about per second in the long run (`DescribeContact`; the account's quota is shared with
     /// everything else in it). Default 2.
     pub describe_contact_per_s: f64,
     /// Contacts asked about at once after a quiet time. Default 5.
     pub describe_contact_burst: u32,
-    /// A question that would wait longer for its turn is not asked. Default 8,000.
+    /// A question that would wait longer for its turn is not asked, ms. Default 8,000.
     pub describe_contact_max_wait_ms: u64,
-    /// What is known of a contact is believed for so long. Default 3,600.
+    /// What is known of a contact is believed for so long, s. Default 3,600.
     pub contact_cache_s: u64,
     /// Contacts remembered. Default 4,096.
     pub contact_cache_entries: usize,

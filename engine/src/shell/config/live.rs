@@ -5,6 +5,8 @@ use serde::Deserialize;
 use crate::call::{LiveConfig, MediaSegment, StartSelector};
 use crate::time::Span;
 
+use super::call::CallOptions;
+
 /// `[live]`: see [`LiveConfig`] for what each is good for.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -16,7 +18,7 @@ pub struct LiveOptions {
     pub start_margin_ms: u32,
     /// A connection over which nothing comes for so long is given up, ms. Default 15,000.
     pub stall_timeout_ms: u32,
-    /// First pause before reconnecting, ms. Default 250.
+    /// First pause before reconnecting, ms, made shorter or longer by up to a half, as all further ones. Default 250.
     pub reconnect_first_ms: u32,
     /// Longest pause before reconnecting, ms. Default 10,000.
     pub reconnect_max_ms: u32,
@@ -34,11 +36,13 @@ pub struct LiveOptions {
     pub catch_up_percent: u32,
     /// Audio that may be sent at once, ms; longer than a fragment. Default 3,000.
     pub burst_ms: u32,
-    /// Audio that waits to be sent before media stops being read, ms. Default 10,000.
+    /// Audio that waits to be sent before media stops being read, ms: more than `call.max_track_skew_ms` and 3,000
+    /// together. Default 10,000.
     pub max_waiting_audio_ms: u32,
     /// Audio kept until its words are final, to be sent again when a session fails, s. Default 90.
     pub replay_s: u32,
-    /// First pause before a failed session is opened again, ms. Default 250.
+    /// First pause before a failed session is opened again, ms, made shorter or longer by up to a half, as all
+    /// further ones. Default 250.
     pub reopen_first_ms: u32,
     /// Longest pause before a failed session is opened again, ms. Default 20,000.
     pub reopen_max_ms: u32,
@@ -75,6 +79,9 @@ impl Default for LiveOptions {
         }
     }
 }
+
+/// Audio that has room to wait besides what waits for the other party, ms: a long fragment.
+const BEYOND_SKEW_MS: u32 = 3_000;
 
 /// Why `[live]` makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -114,6 +121,23 @@ impl LiveOptions {
             self.keep_alive_after_ms < 15_000,
             "less than 15000",
         )
+    }
+
+    /// Whether the options make sense beside these of `[call]`.
+    ///
+    /// # Errors
+    /// What does not, with what it should be.
+    pub fn check_beside(&self, call: &CallOptions) -> Result<(), LiveOptionsError> {
+        // Else the audio that waits for a silent party fills all the room, and what would end the waiting is not read.
+        let least = call.max_track_skew_ms.saturating_add(BEYOND_SKEW_MS);
+        if self.max_waiting_audio_ms > least {
+            return Ok(());
+        }
+        Err(LiveOptionsError {
+            key: "max_waiting_audio_ms",
+            found: self.max_waiting_audio_ms,
+            expected: "more than [call] max_track_skew_ms and 3000 together",
+        })
     }
 
     /// The core's policy for a call whose media begins there.
@@ -167,5 +191,20 @@ mod tests {
         ] {
             assert!(bad.check().unwrap_err().to_string().contains(word), "{word}");
         }
+    }
+
+    #[test]
+    fn audio_that_waits_for_a_silent_party_leaves_room_for_what_is_read() {
+        let beside = |skew, waiting| {
+            let call = CallOptions { max_track_skew_ms: skew, ..CallOptions::default() };
+            LiveOptions { max_waiting_audio_ms: waiting, ..LiveOptions::default() }.check_beside(&call)
+        };
+        assert_eq!((beside(1_000, 10_000), beside(6_999, 10_000)), (Ok(()), Ok(())));
+        let error = beside(7_000, 10_000).unwrap_err().to_string();
+        assert!(
+            error.contains("max_waiting_audio_ms is 10000") && error.contains("max_track_skew_ms"),
+            "{error}"
+        );
+        assert!(beside(u32::MAX, u32::MAX).is_err());
     }
 }

@@ -1,6 +1,11 @@
 //! Keeps a call while it runs: renews its lease, and stores its checkpoints, the newest only.
 //!
 //! Both are tasks of their own, so that neither waits for the other or for the call.
+//!
+//! A write that fails is repeated until it succeeds, and messages wait as long. A checkpoint that can never be stored
+//! (it is too large for the table, say) is not repeated: the next may fit. Until one does the call goes on as if it
+//! were stored, because nobody could make it fit and the messages would wait for ever; if the process dies meanwhile,
+//! some are posted twice. Where that must not be (`ambiguous = "drop"`), they wait, and are listed at the end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -13,15 +18,23 @@ use crate::call::Checkpoint;
 use crate::shell::clock;
 use crate::shell::log;
 use crate::shell::metrics;
-use crate::shell::store::{Lease, Store, StoreError};
+use crate::shell::store::{Lease, Store, StoreAction, StoreError};
 use crate::time::{Span, Time};
 
 /// The first pause after a failed write; it doubles up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// See [`FIRST_PAUSE`].
 const LAST_PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause after a failed renewal: the lease runs out meanwhile.
+const RENEW_PAUSE: Duration = Duration::from_millis(500);
 /// How long the store is told that a call is over, or free.
 const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// What a checkpoint that can never be stored means.
+const GOES_ON: &str =
+    "its messages are posted all the same, and if this process dies some may be posted twice";
+/// See [`GOES_ON`].
+const WAITS: &str = "its messages wait until it can be, or are listed as undelivered at its end";
 
 /// What became of what is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,14 +60,21 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Keeps the call of a lease that was taken, or renewed, at this time.
-    pub(super) fn new(store: &Arc<dyn Store>, lease: Lease, taken: Time, renew_every: Span) -> Self {
+    /// Keeps the call of a lease that was taken, or renewed, at this time. `may_repeat`: after a death messages may be
+    /// posted twice.
+    pub(super) fn new(
+        store: &Arc<dyn Store>,
+        lease: Lease,
+        taken: Time,
+        renew_every: Span,
+        may_repeat: bool,
+    ) -> Self {
         let (checkpoints, wanted) = watch::channel(None);
         let (told, news) = mpsc::channel(4);
         let until = Arc::new(AtomicI64::new((taken + lease.ttl()).us()));
         let renewing =
             renew(Arc::clone(store), lease.clone(), Arc::clone(&until), length(renew_every), told.clone());
-        let saving = save(Arc::clone(store), lease.clone(), wanted, told);
+        let saving = save(Arc::clone(store), lease.clone(), wanted, told, may_repeat);
         let tasks = [log::spawn(renewing).abort_handle(), log::spawn(saving).abort_handle()];
         let store = Arc::clone(store);
         Self { store, lease, checkpoints, news, until, asked: 0, stored: 0, tasks }
@@ -172,7 +192,7 @@ async fn renew(
         if let Some(error) = error.filter(|_| !std::mem::replace(&mut failing, true)) {
             tracing::warn!(%error, "the lease on the call cannot be renewed");
         }
-        pause = every.min(LAST_PAUSE / 10);
+        pause = every.min(RENEW_PAUSE);
     }
 }
 
@@ -181,8 +201,10 @@ async fn save(
     lease: Lease,
     mut wanted: watch::Receiver<Option<Arc<Checkpoint>>>,
     told: mpsc::Sender<Kept>,
+    may_repeat: bool,
 ) {
     let mut failed: Option<Time> = None;
+    let mut impossible = false;
     let mut pause = FIRST_PAUSE;
     while wanted.changed().await.is_ok() {
         loop {
@@ -194,7 +216,7 @@ async fn save(
                         let ms = (clock::now() - since).ms();
                         tracing::info!(ms, "checkpoints of the call are stored again");
                     }
-                    pause = FIRST_PAUSE;
+                    (pause, impossible) = (FIRST_PAUSE, false);
                     if told.send(Kept::Stored(sequence)).await.is_err() {
                         return;
                     }
@@ -203,6 +225,21 @@ async fn save(
                 Err(error) if error.is_lease_lost() => {
                     let _ = told.send(Kept::Lost).await;
                     return;
+                }
+                Err(error) if error.action() == StoreAction::Drop => {
+                    metrics::store_failed("save");
+                    if !std::mem::replace(&mut impossible, true) {
+                        tracing::error!(
+                            %error,
+                            may_repeat,
+                            "the call cannot be stored as it stands; {}; a store of kind `directory` has no such limit",
+                            if may_repeat { GOES_ON } else { WAITS }
+                        );
+                    }
+                    if may_repeat && told.send(Kept::Stored(sequence)).await.is_err() {
+                        return;
+                    }
+                    break;
                 }
                 Err(error) => {
                     metrics::store_failed("save");

@@ -1,4 +1,5 @@
-//! What the log of a contact holds: gate events, and triggers that say where the media of a call goes on.
+//! What the log of a contact holds: gate events, triggers that say where the media of a call goes on, and what one
+//! life of a call leaves the next besides its checkpoint.
 
 use std::fmt;
 
@@ -31,6 +32,8 @@ pub enum Matter {
     Segment(Box<Payload>),
     /// The call failed for good where it ran: it goes on only if somebody starts it again.
     Failed,
+    /// Somebody started it again after that.
+    StartedAgain,
     /// So a life of the call found it when it began: the next must know, if that one stores nothing.
     Absent(Absence),
 }
@@ -42,6 +45,7 @@ impl fmt::Debug for Matter {
             Self::Gate(..) => "Gate(…)",
             Self::Segment(_) => "Segment(…)",
             Self::Failed => "Failed",
+            Self::StartedAgain => "StartedAgain",
             Self::Absent(_) => "Absent(…)",
         })
     }
@@ -54,6 +58,7 @@ enum Stored {
     Gate { source: GateSource, event: Box<RawValue> },
     Segment(Box<RawValue>),
     Failed,
+    StartedAgain,
     Absent(Absence),
 }
 
@@ -68,6 +73,7 @@ impl Letter {
                 str::from_utf8(payload.text.reveal()).ok().and_then(raw).map(Stored::Segment)
             }
             Matter::Failed => Some(Stored::Failed),
+            Matter::StartedAgain => Some(Stored::StartedAgain),
             Matter::Absent(absence) => Some(Stored::Absent(*absence)),
         };
         // A payload was JSON when it was read, and an event is written by us.
@@ -88,6 +94,7 @@ impl Letter {
                 Matter::Segment(Box::new(Payload::parse(payload.get().as_bytes()).ok()?))
             }
             Stored::Failed => Matter::Failed,
+            Stored::StartedAgain => Matter::StartedAgain,
             Stored::Absent(absence) => Matter::Absent(absence),
         };
         Some(Self { id: entry.id, at: entry.at, matter })
@@ -163,6 +170,7 @@ mod tests {
         let Matter::Segment(found) = read.matter else { panic!("it is a segment") };
         assert_eq!((found.segment, found.customer_phone), (payload.segment, payload.customer_phone));
         assert!(matches!(there_and_back(Matter::Failed).matter, Matter::Failed));
+        assert!(matches!(there_and_back(Matter::StartedAgain).matter, Matter::StartedAgain));
         let absence = Absence { died: Time::from_us(5), listening: Time::from_us(9) };
         let Matter::Absent(found) = there_and_back(Matter::Absent(absence)).matter else {
             panic!("an absence")

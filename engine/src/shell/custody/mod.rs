@@ -6,10 +6,13 @@
 mod inbox;
 mod keeper;
 mod letter;
+#[cfg(test)]
+mod tests;
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use serde::Deserialize;
 
 use crate::call::{Absence, Checkpoint, CheckpointError};
 use crate::shell::clock;
@@ -24,10 +27,7 @@ pub(crate) use inbox::Inbox;
 pub(crate) use keeper::{Keeper, Kept};
 pub use letter::{Letter, Matter};
 
-use inbox::Reader;
-
-/// A life that failed for good says so at most this long before it gives the call away.
-const FAILED_BEFORE: Span = Span::from_s(15);
+use inbox::{Logs, Reader};
 
 /// The store as the calls of this process use it.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ pub struct Life {
     lease: Lease,
     taken: Time,
     reader: Reader,
-    contacts: BTreeSet<String>,
+    logs: Logs,
 }
 
 /// Why a call cannot be taken.
@@ -160,7 +160,7 @@ impl Custody {
         let mut taken = clock::now();
         let mut acquired = self.store.acquire(contact, claim).await?;
         if let Acquisition::Finished { start } = &acquired {
-            if self.knows(contact, start, payload).await? {
+            if self.knows(contact, start.as_deref(), payload).await? {
                 return Ok(Taken::Finished);
             }
             claim.reopen = true;
@@ -169,12 +169,31 @@ impl Custody {
         }
         let taken = self.taken(contact, acquired, taken).await?;
         let Taken::Ours(mut life) = taken else { return Ok(taken) };
-        if !life.knows(payload) {
-            let (letter, entry) = self.letter(Matter::Segment(Box::new(payload.clone())));
-            self.store.add_event(contact, &entry).await?;
+        match self.start_again(&mut life, payload).await {
+            Ok(()) => Ok(Taken::Ours(life)),
+            Err(error) => {
+                // Whoever asks again gets it at once.
+                let _ = self.store.release(&life.lease).await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// What the next life must know of this start, besides what the call was begun with.
+    async fn start_again(&self, life: &mut Life, payload: &Payload) -> Result<(), StoreError> {
+        if let Some(failed) = failed(&life.past) {
+            // Whoever wrote that may have a clock that is ahead.
+            let at = clock::now().max(failed + Span::from_us(1));
+            let (letter, entry) = Letter::new(at, Matter::StartedAgain);
+            self.store.add_event(life.contact(), &entry).await?;
             life.past.push(letter);
         }
-        Ok(Taken::Ours(life))
+        if !life.knows(payload) {
+            let (letter, entry) = self.letter(Matter::Segment(Box::new(payload.clone())));
+            self.store.add_event(life.contact(), &entry).await?;
+            life.past.push(letter);
+        }
+        Ok(())
     }
 
     /// Goes on with a call that another process left.
@@ -182,11 +201,17 @@ impl Custody {
     /// # Errors
     /// As [`Custody::begin`].
     pub async fn take_over(&self, contact: &str) -> Result<Taken, TakeError> {
+        // Looked at before it is taken: a lease is a sign of life, and a call that failed is to be forgotten in time.
+        let mut reader = Reader::new(Arc::clone(&self.store));
+        if failed(&reader.read(&Logs::new(contact, None, Time::MIN)).await?).is_some() {
+            return Ok(Taken::Failed);
+        }
         let claim = Claim::take_over(&self.owner, self.ttl());
         let taken = clock::now();
         let acquired = self.store.acquire(contact, claim).await?;
         match self.taken(contact, acquired, taken).await? {
-            Taken::Ours(life) if life.has_failed() => {
+            // It did meanwhile.
+            Taken::Ours(life) if failed(&life.past).is_some() => {
                 self.let_go(*life).await;
                 Ok(Taken::Failed)
             }
@@ -237,13 +262,13 @@ impl Custody {
     }
 
     /// Whether a finished call knew the stream of this payload.
-    async fn knows(&self, contact: &str, start: &[u8], payload: &Payload) -> Result<bool, TakeError> {
-        let begun = Payload::parse(start).is_ok_and(|begun| begun.segment == payload.segment);
-        if begun {
+    async fn knows(&self, contact: &str, start: Option<&[u8]>, payload: &Payload) -> Result<bool, TakeError> {
+        let begun = start.and_then(|start| Payload::parse(start).ok());
+        if begun.is_some_and(|begun| begun.segment == payload.segment) {
             return Ok(true);
         }
         let mut reader = Reader::new(Arc::clone(&self.store));
-        let letters = reader.read(&BTreeSet::from([contact.to_owned()])).await?;
+        let letters = reader.read(&Logs::new(contact, None, Time::MIN)).await?;
         Ok(letters.iter().any(|letter| letter.names(payload)))
     }
 
@@ -267,12 +292,8 @@ impl Custody {
 
     async fn life(&self, contact: &str, held: Held, taken: Time) -> Result<Life, TakeError> {
         let named = || contact.to_owned();
-        let payload =
-            Payload::parse(&held.start).map_err(|source| TakeError::Start { contact: named(), source })?;
-        let (mut checkpoint, mut absence) = (None, None);
+        let (mut stored, mut absence) = (None, None);
         if let Some(before) = held.before {
-            let read = before.checkpoint.as_deref().map(Checkpoint::from_json).transpose();
-            checkpoint = read.map_err(|source| TakeError::Checkpoint { contact: named(), source })?;
             let listening = self.listening.get().copied().unwrap_or(self.started);
             let found = Absence { died: before.died, listening };
             if found.listening > found.died {
@@ -281,15 +302,40 @@ impl Custody {
                 self.store.add_event(contact, &entry).await?;
             }
             absence = Some(found);
+            stored = before.checkpoint;
         }
-        let mut contacts = BTreeSet::from([named()]);
-        contacts.extend(checkpoint.iter().flat_map(Checkpoint::contacts).map(str::to_owned));
+        let payload =
+            Payload::parse(&held.start).map_err(|source| TakeError::Start { contact: named(), source })?;
+        let checkpoint = stored.as_deref().map(Checkpoint::from_json).transpose();
+        let checkpoint = checkpoint.map_err(|source| TakeError::Checkpoint { contact: named(), source })?;
+        let resolved = stored.as_deref().and_then(key_of);
+        let key = payload.key().or(resolved.as_deref());
+        let mut logs = Logs::new(contact, key, payload.segment.start.unwrap_or(held.begun));
+        let contacts: Vec<_> = checkpoint.iter().flat_map(Checkpoint::contacts).map(str::to_owned).collect();
+        logs.add(&contacts, None);
         let mut reader = Reader::new(Arc::clone(&self.store));
-        let mut past = reader.read(&contacts).await?;
-        // A stream that a call of this contact read before it began anew is not read again.
-        past.retain(|letter| letter.at >= held.begun || matches!(letter.matter, Matter::Gate(..)));
-        Ok(Life { payload, checkpoint, absence, past, lease: held.lease, taken, reader, contacts })
+        let mut past = reader.read(&logs).await?;
+        if held.reopened {
+            // A stream that a call of this contact read before it began anew is not read again.
+            past.retain(|letter| letter.at >= held.begun || matches!(letter.matter, Matter::Gate(..)));
+        }
+        Ok(Life { payload, checkpoint, absence, past, lease: held.lease, taken, reader, logs })
     }
+}
+
+/// The key that a call had found out when this checkpoint of it was stored.
+fn key_of(checkpoint: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Keyed {
+        key: Option<String>,
+    }
+    serde_json::from_slice::<Keyed>(checkpoint).ok()?.key
+}
+
+/// When the call failed for good, unless somebody has started it again since.
+fn failed(past: &[Letter]) -> Option<Time> {
+    let last = past.iter().rfind(|letter| matches!(letter.matter, Matter::Failed | Matter::StartedAgain))?;
+    matches!(last.matter, Matter::Failed).then_some(last.at)
 }
 
 impl Letter {
@@ -311,28 +357,23 @@ impl Life {
     pub fn starts(&self) -> Vec<Payload> {
         let further = self.past.iter().filter_map(|letter| match &letter.matter {
             Matter::Segment(payload) => Some(payload.as_ref().clone()),
-            Matter::Gate(..) | Matter::Failed | Matter::Absent(_) => None,
+            _ => None,
         });
         [self.payload.clone()].into_iter().chain(further).collect()
-    }
-
-    /// The life before failed for good, and did not just die.
-    fn has_failed(&self) -> bool {
-        let died = self.absence.map_or(Time::MAX, |absence| absence.died);
-        let lately = |letter: &Letter| letter.at + FAILED_BEFORE >= died;
-        self.past.iter().any(|letter| matches!(letter.matter, Matter::Failed) && lately(letter))
     }
 
     fn knows(&self, payload: &Payload) -> bool {
         self.payload.segment == payload.segment || self.past.iter().any(|letter| letter.names(payload))
     }
 
-    /// Keeps the call from here on, and looks for letters to it.
-    pub(crate) fn keep(self, custody: &Custody) -> (Keeper, Inbox) {
+    /// Keeps the call from here on, and looks for letters to it. `may_repeat`: after a death messages may be posted
+    /// twice.
+    pub(crate) fn keep(self, custody: &Custody, may_repeat: bool) -> (Keeper, Inbox) {
         let options = custody.options();
-        let keeper = Keeper::new(custody.store(), self.lease, self.taken, options.renew_every());
+        let renew_every = options.renew_every();
+        let keeper = Keeper::new(custody.store(), self.lease, self.taken, renew_every, may_repeat);
         let every = Duration::from_millis(u64::from(options.event_poll_ms));
-        (keeper, Inbox::new(self.reader, self.contacts, every))
+        (keeper, Inbox::new(self.reader, self.logs, every))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Looks whether a live call could succeed, before one has to: configuration, credentials, key, services,
 //! clock.
 //!
-//! Every check asks for nothing that changes anything (but the folder of the store is made), is bounded in time, and ends as a [`Finding`]: what was
-//! looked at, how it is, what to do. It posts no message, reads no media and opens no billed session; so it
+//! Every check asks for nothing that changes anything (but the folder of the store is made, and a probe file written
+//! there and removed), is bounded in time, and ends as a [`Finding`]: what was looked at, how it is, what to do. It posts no message, reads no media and opens no billed session; so it
 //! cannot know whether Salesforce takes the token, nor whether GetMedia and Transcribe are allowed.
 
 mod aws;
@@ -62,6 +62,7 @@ impl Sections {
         call.check()?;
         let live: LiveOptions = config.section("live")?;
         live.check()?;
+        live.check_beside(&call)?;
         let session: RawSessionOptions = config.section("session")?;
         SessionOptions::new(&session).map_err(|e| format!("[session] {e}"))?;
         let mut salesforce: SalesforceOptions = config.section("salesforce")?;

@@ -17,7 +17,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use crate::call::{Call, ContactFacts, EndReason, Input, MediaSegment, Outcome, Output, Post, Summary};
+use crate::call::{
+    Ambiguous, Call, ContactFacts, EndReason, Input, MediaSegment, Outcome, Output, Post, Summary,
+};
 use crate::recogniser::{Action, AudioChunk, RecogniserCause, RecogniserError, RecogniserEvent};
 use crate::time::Time;
 
@@ -127,7 +129,8 @@ impl Driver {
             }
             None => Call::new(order.call.clone(), seed),
         };
-        let (keeper, inbox) = life.keep(&services.custody);
+        let may_repeat = order.call.ambiguous == Ambiguous::Retry;
+        let (keeper, inbox) = life.keep(&services.custody, may_repeat);
         let mut driver = Self {
             media: Media::new(services.kinesis.clone()),
             status: Status::new(status),
@@ -163,7 +166,7 @@ impl Driver {
                 Err(summary) => return self.conclude(summary).await,
             };
             self.status.update(&self.call);
-            self.status.with_contacts(|contacts| self.inbox.look_for(contacts));
+            self.status.with_contacts(|contacts, key| self.inbox.look_for(contacts, key));
             if self.leaving.is_some() && self.in_flight == 0 && self.keeper.is_settled() {
                 return self.hand_over().await;
             }

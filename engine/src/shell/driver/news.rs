@@ -114,7 +114,9 @@ impl News {
 
 /// The last line of a call.
 pub(super) fn closing(summary: &Summary) {
-    for _ in &summary.messages.undelivered {
+    // What is left of a call that another process has is posted by that.
+    let lost = summary.end == EndReason::LeaseLost;
+    for _ in summary.messages.undelivered.iter().filter(|_| !lost) {
         metrics::message(MessageOutcome::Undelivered);
     }
     if summary.key_unresolved {

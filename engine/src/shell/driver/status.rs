@@ -99,9 +99,10 @@ impl Status {
         });
     }
 
-    /// Lends the contacts of the call that its stream has named, as last shown.
-    pub(super) fn with_contacts(&self, look: impl FnOnce(&[String])) {
-        look(&self.shown.borrow().contacts);
+    /// Lends the contacts of the call that its stream has named, and its key, as last shown.
+    pub(super) fn with_contacts(&self, look: impl FnOnce(&[String], &str)) {
+        let shown = self.shown.borrow();
+        look(&shown.contacts, &shown.vendor_call_key);
     }
 
     /// The call goes on in another process.
@@ -120,7 +121,9 @@ impl Status {
             shown.vendor_call_key.clone_from(&summary.vendor_call_key);
             shown.delivered = messages.delivered;
             shown.refused = messages.refused.len() as u64;
-            shown.waiting = messages.undelivered.len() as u64;
+            // What is left of a call that another process has waits there.
+            let lost = summary.end == EndReason::LeaseLost;
+            shown.waiting = if lost { 0 } else { messages.undelivered.len() as u64 };
             shown.end = Some(reason(&summary.end));
         });
     }

@@ -21,7 +21,7 @@ impl Driver {
                 Matter::Gate(source, event) => self.handle(Input::PastGate(letter.at, source, event)),
                 Matter::Segment(payload) => segments.push(payload),
                 Matter::Absent(absence) => self.handle(Input::Absent(absence)),
-                Matter::Failed => {}
+                Matter::Failed | Matter::StartedAgain => {}
             }
         }
         for payload in segments {
@@ -42,7 +42,7 @@ impl Driver {
                         self.segment(*payload);
                         Input::Tick
                     }
-                    Matter::Failed | Matter::Absent(_) => Input::Tick,
+                    Matter::Failed | Matter::StartedAgain | Matter::Absent(_) => Input::Tick,
                 }
             }
             Signal::HandOver => {
@@ -66,7 +66,7 @@ impl Driver {
                     self.ready.push_back(Input::PastGate(letter.at, source, event));
                 }
                 Matter::Segment(payload) => self.segment(*payload),
-                Matter::Failed | Matter::Absent(_) => {}
+                Matter::Failed | Matter::StartedAgain | Matter::Absent(_) => {}
             }
         }
         Input::Tick

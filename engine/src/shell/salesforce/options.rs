@@ -41,7 +41,7 @@ pub struct SalesforceOptions {
     pub private_key_parameter: Option<String>,
     /// The token's `aud`; empty: none. Default `https://scrt.salesforce.com`.
     pub audience: String,
-    /// Life of a token, seconds, 30 to 86,400; the guide says no more than 180. Default 180.
+    /// Life of a token, s, 30 to 86,400; the guide says no more than 180. Default 180.
     pub token_lifetime_s: u32,
     /// Whether a token is used again. Default `cached`.
     pub token: TokenUse,
@@ -51,13 +51,13 @@ pub struct SalesforceOptions {
     pub provider_name: String,
     /// Certificates trusted besides the platform's own, PEM. Default: those of `[aws] ca_file`, if any.
     pub ca_file: Option<PathBuf>,
-    /// A connection must stand within this. Default 3,000.
+    /// A connection must stand within this, ms. Default 3,000.
     pub connect_timeout_ms: u64,
-    /// A post must be answered within this. Default 10,000.
+    /// A post must be answered within this, ms. Default 10,000.
     pub request_timeout_ms: u64,
     /// Posts under way at once, of all calls; further ones wait. Default 64.
     pub max_concurrent: usize,
-    /// An answer is read up to so many bytes. Default 64 KiB.
+    /// An answer is read up to so many bytes. Default 65,536.
     pub max_response_bytes: usize,
 }
 

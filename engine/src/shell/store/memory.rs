@@ -33,6 +33,7 @@ struct Kept {
 struct Call {
     start: Vec<u8>,
     begun: Time,
+    reopened: bool,
     /// Of the lease, until then.
     holder: Option<(String, String, Time)>,
     generation: u64,
@@ -98,13 +99,12 @@ impl Memory {
             return Ok(Acquisition::Unknown);
         }
         let kept = self.place(&mut all, contact)?;
-        if claim.reopen {
-            kept.call.take_if(|call| call.finished.is_some());
-        }
+        let reopened = claim.reopen && kept.call.take_if(|call| call.finished.is_some()).is_some();
         let new = kept.call.is_none();
         let call = kept.call.get_or_insert_with(|| Call {
             start: claim.start.unwrap_or_default().to_vec(),
             begun: now,
+            reopened,
             holder: None,
             generation: 0,
             sign: now,
@@ -112,7 +112,7 @@ impl Memory {
             finished: None,
         });
         if call.finished.is_some() {
-            return Ok(Acquisition::Finished { start: call.start.clone() });
+            return Ok(Acquisition::Finished { start: Some(call.start.clone()) });
         }
         if let Some((_, owner, until)) = call.holder.as_ref().filter(|(.., until)| now < *until) {
             return Ok(Acquisition::HeldBy { owner: owner.clone(), until: *until });
@@ -123,8 +123,8 @@ impl Memory {
         let died = std::mem::replace(&mut call.sign, now);
         let checkpoint = call.checkpoint.as_ref().map(|(_, bytes)| bytes.clone());
         let before = (!new).then_some(Before { died, checkpoint });
-        let (start, begun) = (call.start.clone(), call.begun);
-        Ok(Acquisition::Acquired(Box::new(Held { lease, start, begun, before })))
+        let (start, begun, reopened) = (call.start.clone(), call.begun, call.reopened);
+        Ok(Acquisition::Acquired(Box::new(Held { lease, start, begun, reopened, before })))
     }
 
     /// Changes the call that this lease holds.

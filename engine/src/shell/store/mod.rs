@@ -40,7 +40,8 @@ pub use seal::{Seal, Sealed};
 
 /// Events of a contact that never had a call are kept for so long.
 pub const EARLY_EVENTS: Span = Span::from_s(3600);
-/// A call that was neither finished nor held for so long is given up: no stream keeps its media as long.
+/// A call that was neither finished nor held for so long is given up. Whoever has to mend what keeps workers from it,
+/// or to start one, has a week, weekend and holidays included; then what was said need not be kept any longer.
 pub const ABANDONED: Span = Span::from_s(7 * 24 * 3600);
 /// Longest contact id taken, bytes.
 pub const MAX_CONTACT_BYTES: usize = 256;
@@ -76,7 +77,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     fn add_event<'a>(&'a self, contact: &'a str, entry: &'a Entry) -> Pending<'a, ()>;
 
     /// The events of a contact behind this place of its log, in order of arrival, and the place behind them.
-    /// Those next to the place may come again (readers pass over ids that they know); none is ever left out.
+    /// Those next to the place may come again (readers pass over ids that they know). None is left out; in a table
+    /// only one whose stamp is more than [`dynamodb::LOOK_BACK`] older than the clock of this machine when it
+    /// arrives may be: the clock that stamped it is so far behind, or it came so late.
     fn events<'a>(&'a self, contact: &'a str, after: Cursor) -> Pending<'a, (Vec<Entry>, Cursor)>;
 
     /// Contacts with an unfinished call that nobody holds, at most `limit`. Another may be faster to take them.
@@ -132,8 +135,8 @@ pub enum Acquisition {
     },
     /// The call is over.
     Finished {
-        /// What it was begun with.
-        start: Vec<u8>,
+        /// What it was begun with; `None`: that is not known any more.
+        start: Option<Vec<u8>>,
     },
     /// Nobody has begun it, and this claim does not.
     Unknown,
@@ -148,6 +151,8 @@ pub struct Held {
     pub start: Vec<u8>,
     /// When that was.
     pub begun: Time,
+    /// It had been over, and began anew then: what its log says from before belongs to the former call.
+    pub reopened: bool,
     /// Who held it before us left this; `None`: it begins now.
     pub before: Option<Before>,
 }

@@ -37,7 +37,8 @@ pub struct StoreOptions {
     pub table: String,
     /// A lease that is not renewed for so long is over, s, 1 to 3,600. Default 10.
     pub lease_ttl_s: u32,
-    /// How often a lease is renewed, s; less than half of `lease_ttl_s`. Default 3.
+    /// How often a lease is renewed, s; less than half of `lease_ttl_s` (with a lease of 1 or 2 s: a third of it).
+    /// Default 3.
     pub renew_every_s: u32,
     /// A call that is over is kept for so long, so that it is not begun a second time, h. Default 24.
     pub keep_finished_h: u32,

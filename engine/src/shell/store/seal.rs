@@ -117,7 +117,7 @@ impl<S: Store> Sealed<S> {
         let held = match acquired {
             Acquisition::Acquired(held) => held,
             Acquisition::Finished { start } => {
-                *start = self.seal.open(&place("start"), std::mem::take(start))?;
+                *start = start.take().map(|start| self.seal.open(&place("start"), start)).transpose()?;
                 return Ok(());
             }
             _ => return Ok(()),

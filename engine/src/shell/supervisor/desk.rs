@@ -96,13 +96,11 @@ impl Calls for Desk {
             let custody = &self.0.services.custody;
             let (letter, entry) = custody.letter(Matter::Gate(source, event));
             // The call hears it at once: a closing gate waits for no disk.
-            let runs_here = match self.0.table().find(contact) {
-                Some(running) => {
-                    running.tell(letter);
-                    true
-                }
-                None => false,
-            };
+            let mut runs_here = false;
+            for running in self.0.table().all(contact) {
+                running.tell(letter.clone());
+                runs_here = true;
+            }
             match custody.post(contact, &entry).await {
                 Ok(()) if runs_here => EventTaken::Taken,
                 Ok(()) => EventTaken::Kept,

@@ -55,11 +55,20 @@ impl Running {
         self.starts.iter().any(|start| start.segment == *segment)
     }
 
+    /// How near the call under `id` is to a contact: it is the call's own, a leg that its stream has named, or its
+    /// key; the least is the nearest.
+    fn kinship(&self, id: &str, contact: &str) -> Option<usize> {
+        let status = self.status.borrow();
+        let named = status.contacts.iter().any(|named| named == contact);
+        let is = [id == contact, named, status.vendor_call_key == contact];
+        is.iter().position(|is| *is)
+    }
+
     /// Tells the call of a letter that is stored, or about to be. One that finds no room is found in the store.
     pub(super) fn tell(&mut self, letter: Letter) {
         let segment = match &letter.matter {
             Matter::Segment(payload) => Some(payload.as_ref().clone()),
-            Matter::Gate(..) | Matter::Failed | Matter::Absent(_) => None,
+            _ => None,
         };
         let told = self.inputs.try_send(Signal::Letter(letter));
         self.starts.extend(segment.clone());
@@ -70,13 +79,16 @@ impl Running {
 }
 
 impl Table {
-    /// The running call of this contact, by any leg its stream has named.
+    /// The running call of this contact, by any leg its stream has named, or by its key.
     pub(super) fn find(&mut self, contact: &str) -> Option<&mut Running> {
-        let is = |id: &String, r: &Running| {
-            id == contact || r.status.borrow().contacts.iter().any(|c| c == contact)
-        };
-        let id = self.running.iter().find(|(id, r)| is(id, r)).map(|(id, _)| id.clone())?;
-        self.running.get_mut(&id)
+        let best =
+            self.running.iter().filter_map(|(id, r)| Some((r.kinship(id, contact)?, id.clone()))).min();
+        self.running.get_mut(&best?.1)
+    }
+
+    /// The running calls that an event of this contact may be of; two legs of a chain may run at once under one key.
+    pub(super) fn all(&mut self, contact: &str) -> impl Iterator<Item = &mut Running> {
+        self.running.iter_mut().filter(move |(id, r)| r.kinship(id, contact).is_some()).map(|(_, r)| r)
     }
 
     /// Makes room for a call, and shows it as starting.

@@ -35,7 +35,7 @@ pub(super) enum Content {
     Damaged(&'static str),
 }
 
-/// The first half of the SHA-256 of these parts, as digits.
+/// The first half of the SHA-256 of this content, as digits.
 pub(super) fn sum(content: &[u8]) -> String {
     let mut text = hex::encode(digest(&SHA256, content).as_ref());
     text.truncate(SUM_DIGITS);

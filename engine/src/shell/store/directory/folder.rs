@@ -156,10 +156,10 @@ impl Locked<'_> {
                 }
                 self.put_start(start)?;
                 let generation = record.generation;
-                (Record { generation, ..Record::new(contact, self.now) }, None)
+                (Record { generation, reopened: true, ..Record::new(contact, self.now) }, None)
             }
             (Some(record), _) if record.finished.is_some() => {
-                return Ok(Acquisition::Finished { start: self.start()? });
+                return Ok(Acquisition::Finished { start: Some(self.start()?) });
             }
             (Some(record), _) => match self.hold(&record)? {
                 Hold::By { owner, until } => return Ok(Acquisition::HeldBy { owner, until }),
@@ -188,7 +188,8 @@ impl Locked<'_> {
             None => None,
         };
         let lease = self.hand_out(&mut record, contact, claim)?;
-        Ok(Acquisition::Acquired(Box::new(Held { lease, start, begun: record.begun, before })))
+        let Record { begun, reopened, .. } = record;
+        Ok(Acquisition::Acquired(Box::new(Held { lease, start, begun, reopened, before })))
     }
 
     fn put_start(&self, start: &[u8]) -> Result<(), StoreError> {

@@ -13,6 +13,9 @@ use crate::time::{Span, Time};
 pub(super) struct Record {
     pub(super) contact: String,
     pub(super) begun: Time,
+    /// It had been over before it was begun then.
+    #[serde(default)]
+    pub(super) reopened: bool,
     pub(super) generation: u64,
     pub(super) lease: Option<Holder>,
     pub(super) released: Option<Time>,
@@ -51,6 +54,7 @@ impl Record {
         Self {
             contact: contact.to_owned(),
             begun,
+            reopened: false,
             generation: 0,
             lease: None,
             released: None,

@@ -4,14 +4,19 @@
 //!
 //! | `sk` | what it is | attributes |
 //! |---|---|---|
-//! | `call` | lease and end of the call | `token`, `owner`, `until`, `sign`, `gen`, `begun`, `last`, `queue`, `due` |
-//! | `start` | what it was begun with | `body` |
+//! | `call` | lease and end of the call | `token`, `owner`, `until`, `sign`, `gen`, `begun`, `reopened`, `last`, `queue`, `due` |
+//! | `start` | what it was begun with | `body`, `gen` |
 //! | `checkpoint` | the last one, packed | `body`, `seq`, `saved`, `gen` |
 //! | `event#<time>#<id>` | an event | `body`, `at`, `id`, `queue`, `due` |
 //!
 //! Times are microseconds. Whoever takes the lease counts `gen` up, in `call` and then in `checkpoint`: a
 //! checkpoint is stored only under the number of its lease, so that it needs no transaction. The lease is an item
 //! of its own because it is written every few seconds, and a write costs by the size of its item.
+//!
+//! Whoever begins a call writes `start` before he takes the lease, so that no call is without one, under the `gen`
+//! he is about to take. Of several who begin it at once the first writes, and the start of the one who takes it is
+//! never overwritten: who loses tells the holder of his stream by a letter. A `start` with a higher `gen` than the
+//! call's is of somebody who died in between.
 //!
 //! The index has the partition key `queue` (`call`: unfinished, `finished`, `event`: not yet known to be needed),
 //! the sort key `due` (since when) and the attribute `until`, so that a scan for calls that nobody holds reads keys
@@ -39,7 +44,7 @@ const MAX_BODY: usize = 390 * 1024;
 /// Tries to take a call whose state changes between reading and writing.
 const MAX_TAKES: usize = 5;
 /// Events are read again for so long: those that arrive late, or from a worker whose clock is behind, are found.
-const LOOK_BACK: Span = Span::from_s(300);
+pub const LOOK_BACK: Span = Span::from_s(300);
 
 /// The store. Cheap to clone.
 #[derive(Clone)]
@@ -115,18 +120,22 @@ impl DynamoDb {
         self.ask(DynamoDbOperation::PutItem, json!({ "Item": item })).await.map(|_| ())
     }
 
-    /// Takes the call if it is free as it was read. `None`: it has changed since.
+    /// Takes the call if it is free as it was read; when it was begun. `None`: it has changed since.
     async fn take(
         &self,
         lease: &Lease,
         claim: &Claim<'_>,
         known: Option<&Item>,
-    ) -> Result<Option<()>, StoreError> {
+    ) -> Result<Option<Begun>, StoreError> {
         let now = self.now();
         let update = "SET #token = :token, #owner = :owner, #until = :until, #sign = :now, #gen = :gen, \
-                      #queue = :call, #begun = :begun, #due = :begun, #expires = :expires";
+                      #queue = :call, #begun = :begun, #reopened = :reopened, #due = :begun, #expires = :expires";
         let finished = known.is_some_and(is_finished);
-        let begun = known.filter(|_| !finished).and_then(|known| known.time("begun")).unwrap_or(now);
+        let before = known.filter(|_| !finished);
+        let begun = Begun {
+            at: before.and_then(|known| known.time("begun")).unwrap_or(now),
+            reopened: finished || before.and_then(|known| known.number("reopened")) == Some(1),
+        };
         let mut values = json!({
             ":token": s(&lease.token),
             ":owner": s(&crate::shell::http::one_line(claim.owner, 100)),
@@ -134,7 +143,8 @@ impl DynamoDb {
             ":now": t(now),
             ":gen": n(lease.generation),
             ":call": s("call"),
-            ":begun": t(begun),
+            ":begun": t(begun.at),
+            ":reopened": n(i64::from(begun.reopened)),
             ":expires": self.expires(now),
         });
         let condition = match known {
@@ -152,12 +162,12 @@ impl DynamoDb {
             }
         };
         if self.update(&lease.contact, "call", update, condition, values).await?.is_some() {
-            return Ok(Some(()));
+            return Ok(Some(begun));
         }
         // Perhaps it was our own first try, whose answer was lost.
         let found = self.get(&lease.contact, "call").await?;
         let ours = found.is_some_and(|call| call.text("token") == Some(&lease.token));
-        Ok(ours.then_some(()))
+        Ok(ours.then_some(begun))
     }
 
     async fn claim(&self, contact: &str, claim: Claim<'_>) -> Result<Acquisition, StoreError> {
@@ -168,15 +178,18 @@ impl DynamoDb {
             let generation = match (&known, claim.start) {
                 (None, None) => return Ok(Acquisition::Unknown),
                 (None, Some(start)) => {
-                    self.put_start(contact, start).await?;
+                    self.put_start(contact, start, 1).await?;
                     1
                 }
                 (Some(call), start) if is_finished(call) => {
                     let Some(start) = start.filter(|_| claim.reopen) else {
-                        return Ok(Acquisition::Finished { start: self.start(contact).await? });
+                        return Ok(Acquisition::Finished {
+                            start: self.start_of_finished(contact, call).await?,
+                        });
                     };
-                    self.put_start(contact, start).await?;
-                    generation_of(call) + 1
+                    let generation = generation_of(call) + 1;
+                    self.put_start(contact, start, generation).await?;
+                    generation
                 }
                 (Some(call), _) => {
                     let until = call.time("until").unwrap_or(Time::MIN);
@@ -188,8 +201,8 @@ impl DynamoDb {
                 }
             };
             let lease = Lease::new(contact, generation, claim.ttl);
-            if self.take(&lease, &claim, known.as_ref()).await?.is_some() {
-                return self.taken(lease, known).await;
+            if let Some(begun) = self.take(&lease, &claim, known.as_ref()).await? {
+                return self.taken(lease, known, begun).await;
             }
         }
         // Somebody takes it again and again: he holds it.
@@ -197,7 +210,12 @@ impl DynamoDb {
     }
 
     /// Shuts out whoever held the call before, and reads what he left.
-    async fn taken(&self, lease: Lease, known: Option<Item>) -> Result<Acquisition, StoreError> {
+    async fn taken(
+        &self,
+        lease: Lease,
+        known: Option<Item>,
+        begun: Begun,
+    ) -> Result<Acquisition, StoreError> {
         let contact = &lease.contact;
         let before = known.filter(|call| !is_finished(call));
         let values = json!({ ":gen": n(lease.generation), ":expires": self.expires(self.now()) });
@@ -212,8 +230,7 @@ impl DynamoDb {
             return Ok(Acquisition::HeldBy { owner: "another worker".to_owned(), until: self.now() });
         };
         let damaged = |what| StoreError::Damaged { place: format!("{} {contact}", self.table), what };
-        let start = self.start(contact).await?;
-        let begun = before.as_ref().and_then(|call| call.time("begun")).unwrap_or_else(|| self.now());
+        let (_, start) = self.start(contact).await?;
         let before = match before {
             None => None,
             Some(call) => {
@@ -226,17 +243,33 @@ impl DynamoDb {
                 Some(Before { died, checkpoint: bytes.transpose()? })
             }
         };
-        Ok(Acquisition::Acquired(Box::new(Held { lease, start, begun, before })))
+        let Begun { at: begun, reopened } = begun;
+        Ok(Acquisition::Acquired(Box::new(Held { lease, start, begun, reopened, before })))
     }
 
-    async fn put_start(&self, contact: &str, start: &[u8]) -> Result<(), StoreError> {
+    /// Stores what a call is begun with, unless somebody else has done so for this number.
+    async fn put_start(&self, contact: &str, start: &[u8], generation: u64) -> Result<(), StoreError> {
         self.check_size(contact, "start", start.len())?;
-        let item = json!({ "body": b(start), "expires": self.expires(self.now()) });
-        self.put(item, contact, "start").await
+        let values = json!({
+            ":body": b(start),
+            ":gen": n(generation),
+            ":expires": self.expires(self.now()),
+        });
+        let update = "SET #body = :body, #gen = :gen, #expires = :expires";
+        let condition = "attribute_not_exists(#gen) OR #gen < :gen";
+        self.update(contact, "start", update, condition, values).await.map(|_| ())
     }
 
-    async fn start(&self, contact: &str) -> Result<Vec<u8>, StoreError> {
-        let start = self.get(contact, "start").await?.and_then(|item| item.bytes("body"));
+    /// What a finished call was begun with; `None`, where somebody was about to begin it anew and died.
+    async fn start_of_finished(&self, contact: &str, call: &Item) -> Result<Option<Vec<u8>>, StoreError> {
+        let (generation, start) = self.start(contact).await?;
+        Ok((generation <= generation_of(call)).then_some(start))
+    }
+
+    /// What the call was begun with, and under which number.
+    async fn start(&self, contact: &str) -> Result<(u64, Vec<u8>), StoreError> {
+        let item = self.get(contact, "start").await?;
+        let start = item.and_then(|item| Some((generation_of(&item), item.bytes("body")?)));
         let missing = || StoreError::Damaged {
             place: format!("{} {contact}", self.table),
             what: "its start is missing",
@@ -324,11 +357,18 @@ impl DynamoDb {
     }
 }
 
+/// When a call was begun, and whether it had been over before.
+#[derive(Debug, Clone, Copy)]
+struct Begun {
+    at: Time,
+    reopened: bool,
+}
+
 fn is_finished(call: &Item) -> bool {
     call.text("queue") == Some("finished")
 }
 
-/// How often the call was taken.
+/// How often the call was taken, or is with this start.
 fn generation_of(call: &Item) -> u64 {
     call.number("gen").and_then(|n| u64::try_from(n).ok()).unwrap_or_default()
 }

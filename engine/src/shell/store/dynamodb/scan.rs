@@ -35,6 +35,7 @@ impl DynamoDb {
         contact: &str,
         after: Cursor,
     ) -> Result<(Vec<Entry>, Cursor), StoreError> {
+        let now = self.now();
         let newest = Time::from_us(i64::try_from(after.0).unwrap_or(i64::MAX));
         let condition = "#pk = :pk AND #sk BETWEEN :from AND :to";
         let body = json!({
@@ -58,8 +59,10 @@ impl DynamoDb {
                 entries.push(Entry { id: id.to_owned(), at, body });
             }
         }
-        let last = entries.iter().map(|entry| u64::try_from(entry.at.us()).unwrap_or(0)).max();
-        Ok((entries, Cursor(last.unwrap_or(0).max(after.0))))
+        // One that was stamped by a clock far ahead must not hide what comes behind it.
+        let last = entries.iter().map(|entry| entry.at).max().map(|at| at.min(now));
+        let last = last.and_then(|at| u64::try_from(at.us()).ok()).unwrap_or(0);
+        Ok((entries, Cursor(last.max(after.0))))
     }
 
     /// The keys in a part of the index, oldest first.
