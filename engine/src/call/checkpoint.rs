@@ -100,6 +100,12 @@ impl Checkpoint {
         self.contacts.ours()
     }
 
+    /// The first contact of the call's chain, once somebody has said which that is.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
     /// Messages not yet acknowledged.
     #[must_use]
     pub fn waiting(&self) -> usize {

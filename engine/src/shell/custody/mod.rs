@@ -12,8 +12,6 @@ mod tests;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use crate::call::{Absence, Checkpoint, CheckpointError};
 use crate::shell::clock;
 use crate::shell::metrics;
@@ -308,8 +306,7 @@ impl Custody {
             Payload::parse(&held.start).map_err(|source| TakeError::Start { contact: named(), source })?;
         let checkpoint = stored.as_deref().map(Checkpoint::from_json).transpose();
         let checkpoint = checkpoint.map_err(|source| TakeError::Checkpoint { contact: named(), source })?;
-        let resolved = stored.as_deref().and_then(key_of);
-        let key = payload.key().or(resolved.as_deref());
+        let key = payload.key().or(checkpoint.as_ref().and_then(Checkpoint::key));
         let mut logs = Logs::new(contact, key, payload.segment.start.unwrap_or(held.begun));
         let contacts: Vec<_> = checkpoint.iter().flat_map(Checkpoint::contacts).map(str::to_owned).collect();
         logs.add(&contacts, None);
@@ -321,15 +318,6 @@ impl Custody {
         }
         Ok(Life { payload, checkpoint, absence, past, lease: held.lease, taken, reader, logs })
     }
-}
-
-/// The key that a call had found out when this checkpoint of it was stored.
-fn key_of(checkpoint: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Keyed {
-        key: Option<String>,
-    }
-    serde_json::from_slice::<Keyed>(checkpoint).ok()?.key
 }
 
 /// When the call failed for good, unless somebody has started it again since.

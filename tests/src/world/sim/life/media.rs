@@ -156,7 +156,8 @@ impl Life<'_> {
             self.read = self.read.max(at(ms));
         }
         if let (true, Some(last)) = (connection.rest.is_empty(), connection.next.checked_sub(1))
-            && !self.plan.kinesis.legs[fragments[last].leg].foreign
+            // Another contact's audio tells the time of the media too, once there is any of this call.
+            && (self.read > Time::MIN || !self.plan.kinesis.legs[fragments[last].leg].foreign)
         {
             let end_ms = fragments[last].end_ms();
             if fragments[last].identity == Identity::Tagless && !connection.breaks {
