@@ -147,10 +147,12 @@ impl ContactFilter {
             verdict => Some((id.clone(), *verdict == Verdict::Ours)),
         };
         let unseen = |id: &&String| self.is_ours(id) && !self.seen.contains(*id);
+        let decided = |(_, id): &(&[u8; 16], &String)| verdict(id).is_some();
         SavedContacts {
             seen: self.seen.iter().filter_map(verdict).collect(),
             unseen: self.verdicts.keys().filter(unseen).cloned().collect(),
-            segments: self.by_segment.iter().map(|(uuid, id)| (*uuid, id.clone())).collect(),
+            // Of a contact that is still asked about nothing is known: its fragments wait to be named again.
+            segments: self.by_segment.iter().filter(decided).map(|(uuid, id)| (*uuid, id.clone())).collect(),
             consults: self.consults.clone(),
             adopt_first: self.adopt_first,
             unresolved: self.unresolved,
@@ -309,5 +311,47 @@ impl ContactFilter {
 
     fn pop(&mut self, verdict: fn(Fragment) -> Judged) -> Option<Judged> {
         self.waiting.pop_front().map(verdict)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fragment::Tags;
+    use super::*;
+
+    fn fragment(contact: Option<&str>) -> Fragment {
+        let mut tags = Tags::default();
+        tags.contact_id = contact.map(str::to_owned);
+        tags.kinesis = true;
+        Fragment {
+            document: 0,
+            segment_uuid: Some([7; 16]),
+            date: None,
+            tags,
+            tracks: Vec::new(),
+            blocks: Vec::new(),
+            first_cluster_ns: None,
+            first_piece: true,
+            complete: true,
+        }
+    }
+
+    #[test]
+    fn what_was_asked_about_when_a_worker_died_is_another_calls_only_once_it_is_named_and_answered() {
+        let config = Config::new(ContactChoice::Id("ours".into()), "ours");
+        let now = Time::from_ms(0);
+        let mut before = ContactFilter::new(&config);
+        before.push(now, fragment(Some("next")));
+        assert_eq!(before.next_question().as_deref(), Some("next"));
+        let mut filter = ContactFilter::new(&config);
+        filter.restore(before.save());
+        // The first fragment that is read again names nobody, the second does.
+        filter.push(now, fragment(None));
+        assert!(filter.poll(now).is_none(), "whose it is may still be said");
+        filter.push(now, fragment(Some("next")));
+        assert_eq!(filter.next_question().as_deref(), Some("next"));
+        let facts = ContactFacts { previous_contact_id: Some("ours".into()), ..ContactFacts::default() };
+        filter.resolve("next", &facts);
+        assert!(matches!(filter.poll(now), Some(Judged::Ours(_))));
     }
 }

@@ -13,6 +13,9 @@ use super::summary::DropReason;
 use super::timeline::Timeline;
 use super::{Call, EndReason, Report};
 
+/// What Connect streams, as long as nothing else is known.
+const TELEPHONE_HZ: u32 = 8_000;
+
 /// A block on its way to the timeline.
 #[derive(Debug)]
 pub(super) struct Timed {
@@ -84,13 +87,16 @@ impl Call {
 
     /// The clock of the media has come this far, whoever's audio it is. A time far from all before it is not believed.
     pub(super) fn note_read(&mut self, fragment: &Fragment) {
-        let (Some(timeline), Some(clock)) = (&self.timeline, self.time_base.absolute(fragment)) else {
-            return;
-        };
-        let length = |bytes: usize| Span::from_samples((bytes / 2) as i64, timeline.rate_hz);
+        let Some(clock) = self.time_base.absolute(fragment) else { return };
+        let placed = self.timeline.as_ref().map(|t| t.time(t.end()));
+        let rate_hz = self.timeline.as_ref().map_or(TELEPHONE_HZ, |t| t.rate_hz);
+        let length = |bytes: usize| Span::from_samples((bytes / 2) as i64, rate_hz);
         let ends = fragment.blocks.iter().map(|b| clock.time(b.timestamp_ns) + length(b.data.len()));
-        let end = ends.max().filter(|end| !self.is_jump(*end));
-        self.read_until = self.read_until.max(end);
+        let near = |end: &Time| {
+            let before = placed.max(self.read_until);
+            before.is_none_or(|before| (*end - before).us().saturating_abs() <= self.config.max_gap.us())
+        };
+        self.read_until = self.read_until.max(ends.max().filter(near));
     }
 
     pub(super) fn is_jump(&self, start: Time) -> bool {

@@ -287,7 +287,7 @@ impl Call {
                 self.gate_event(Arrival { at: self.present(), late: Span::ZERO, source, event });
             }
             Input::PastGate(arrival, source, event) => {
-                self.gate_event(Arrival { at: arrival.min(self.now), late: self.ahead, source, event });
+                self.gate_event(Arrival { at: arrival.min(self.now), late: self.late(), source, event });
             }
             Input::RecogniserReady { session, capabilities } => self.recogniser_ready(session, capabilities),
             Input::Recognised(event) => self.recognised(event),
@@ -324,7 +324,7 @@ impl Call {
         }
         self.raise_alarm();
         self.note_back_pressure();
-        self.ahead = self.ahead.max(self.present() - self.now);
+        self.note_ahead();
     }
 
     /// What to do next. After [`Output::Wait`] or [`Output::Done`] handle an input first.

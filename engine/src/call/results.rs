@@ -218,9 +218,13 @@ impl Call {
         self.exposed.clone_from(exposed);
         let total_ms = exposed.total().ms();
         for (_, word, counted) in sent_words {
-            if !*counted && exposed.overlaps(*word) {
-                *counted = true;
-                summary.gate.exposed_words += 1;
+            // A later event may say that it was open after all.
+            match (std::mem::replace(counted, exposed.overlaps(*word)), *counted) {
+                (false, true) => summary.gate.exposed_words += 1,
+                (true, false) => {
+                    summary.gate.exposed_words = summary.gate.exposed_words.saturating_sub(1);
+                }
+                _ => {}
             }
         }
         if std::mem::replace(&mut self.reported_exposure_ms, total_ms) != total_ms {

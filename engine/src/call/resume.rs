@@ -16,6 +16,8 @@ use super::{Arrival, Call, Config, Input, Output, Phase, Report, quiet};
 /// Words sent longer ago than this are not likely to turn out to have been closed: by default an event reaches back
 /// 10 s.
 const SENT_WORDS_AGE: Span = Span::from_s(60);
+/// Stamps of events are exact to this.
+const AHEAD_STEP: Span = Span::from_ms(100);
 /// Ids of speech that began so long before the marks will not be given again.
 const IDS_AGE: Span = Span::from_s(60);
 
@@ -96,7 +98,7 @@ impl Call {
         // The gate counts what is beyond its limit, and closes for it.
         if self.past_events.len() <= self.config.max_gate_events {
             let (source, event) = (*source, event.clone());
-            self.past_events.push(Arrival { at: *arrival, late: self.ahead, source, event });
+            self.past_events.push(Arrival { at: *arrival, late: self.late(), source, event });
         }
         true
     }
@@ -162,6 +164,20 @@ impl Call {
     pub(super) fn store_if_due(&mut self) {
         let due = self.config.live.is_some() && self.now >= self.stored_at + self.config.checkpoint_every;
         if due && self.timeline.is_some() && self.stored_sequence >= self.checkpoint {
+            self.store();
+        }
+    }
+
+    /// How much later than its stamp an event of the past may have come, by the clock of the media.
+    pub(super) fn late(&self) -> Span {
+        if self.ahead > Span::ZERO { self.ahead + AHEAD_STEP } else { Span::ZERO }
+    }
+
+    /// How far the media's clock is ahead of this machine's. Another life must know it, to read the stamps of events.
+    pub(super) fn note_ahead(&mut self) {
+        let ahead = self.present() - self.now;
+        if ahead > self.ahead + AHEAD_STEP {
+            self.ahead = ahead;
             self.store();
         }
     }

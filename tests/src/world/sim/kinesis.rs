@@ -193,11 +193,8 @@ impl Kinesis {
         fragments.filter(|f| !self.legs[f.leg].foreign).map(Fragment::end_ms).max()
     }
 
-    /// Where the audio of this call ends that the beginning of a fragment's document holds, in whole blocks.
+    /// Where the audio ends that the beginning of a fragment's document holds, in whole blocks.
     pub(super) fn end_of_part_ms(&self, fragment: &Fragment, part: &[u8]) -> Option<i64> {
-        if self.legs[fragment.leg].foreign {
-            return None;
-        }
         let first = part.windows(BLOCK_HEAD.len()).position(|w| w == BLOCK_HEAD)?;
         let blocks = part[first..].chunks_exact(BLOCK_HEAD.len() + 4 + BLOCK_BYTES);
         let start_ms = |block: &[u8]| i64::from(i16::from_be_bytes([block[4], block[5]]));

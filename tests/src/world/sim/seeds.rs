@@ -42,4 +42,12 @@ pub const REGRESSIONS: &[(u64, &str)] = &[
     (43317, "P3: the first fragments named no contact, and came twice because a connection broke off"),
     (53580, "P4: a word whose end was wrong lasted over the time of another contact"),
     (1000647, "P3: of a fragment that broke off, one party was placed and the other waited for in vain"),
+    (1100169, "P3: a final that silence in the place of late media ended was not believed up to there"),
+    (1102670, "P3: an error inside a response that did not end was taken for the end of the call"),
+    (1200010, "P3: what a pause had swallowed was kept back because it was near what escaped"),
+    (1202053, "P3: the audio of a session that owed an answer was ended, and another went on without it"),
+    (2001884, "P3: another life looked for what a lost pause had swallowed from its end on"),
+    (2801925, "P3: a contact that was asked about when a worker died was another call's ever after"),
+    (2900885, "P2: how far the media was ahead of the clock was not known to the next life"),
+    (2901969, "P7: words that turned out to have been open stayed counted as exposed"),
 ];

@@ -155,10 +155,8 @@ impl Life<'_> {
         if let Some(ms) = connection.part_end_ms.take_if(|_| !connection.breaks) {
             self.read = self.read.max(at(ms));
         }
-        if let (true, Some(last)) = (connection.rest.is_empty(), connection.next.checked_sub(1))
-            // Another contact's audio tells the time of the media too, once there is any of this call.
-            && (self.read > Time::MIN || !self.plan.kinesis.legs[fragments[last].leg].foreign)
-        {
+        // Another contact's audio tells the time of the media too.
+        if let (true, Some(last)) = (connection.rest.is_empty(), connection.next.checked_sub(1)) {
             let end_ms = fragments[last].end_ms();
             if fragments[last].identity == Identity::Tagless && !connection.breaks {
                 connection.part_end_ms = Some(end_ms);
