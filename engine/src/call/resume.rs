@@ -113,10 +113,10 @@ impl Call {
         let doubtful = |a: &Absence| in_use && a.listening > a.died;
         earlier.iter().filter(|a| doubtful(a)).for_each(|a| self.doubt(a));
         if let Some(emitted) = emitted {
-            // What left after the last checkpoint left as the events of the time said.
+            // What left after the last checkpoint left as the events of the time said, and as sound until they came.
             let window = Interval::new(emitted, absence.died.max(emitted));
-            let closed = self.gate.closed_within(window);
-            self.gate.emitted(window, &closed);
+            let silent = self.gate.silent_within(window);
+            self.gate.emitted(window, &silent);
         }
         if doubtful(&absence) {
             self.doubt(&absence);
@@ -176,7 +176,7 @@ impl Call {
     /// How far the media's clock is ahead of this machine's. Another life must know it, to read the stamps of events.
     pub(super) fn note_ahead(&mut self) {
         let ahead = self.present() - self.now;
-        if ahead > self.ahead + AHEAD_STEP {
+        if self.config.live.is_some() && ahead > self.ahead + AHEAD_STEP {
             self.ahead = ahead;
             self.store();
         }

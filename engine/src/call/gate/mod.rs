@@ -36,6 +36,8 @@ pub enum GateSource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Closing {
     pub(super) interval: Interval,
+    /// When it was known: what left before that left as sound.
+    known: Time,
     pub(super) hold: bool,
     pub(super) pause: bool,
 }
@@ -219,6 +221,7 @@ impl Gate {
         self.counts.unmatched_opens = 0;
         self.inferred.clear();
         let mut since: Option<(Time, bool, bool)> = None;
+        let mut known = Time::MAX;
         let mut since_event = Time::MIN;
         let mut said = Said::default();
         for Stamped { at, arrived, late, source, event, .. } in &self.events {
@@ -237,7 +240,12 @@ impl Gate {
                     {
                         // Its closing was lost while nobody was there to take it.
                         let interval = Interval::new(doubt.from, *at + *late);
-                        self.closings.push(Closing { interval, hold: false, pause: false });
+                        self.closings.push(Closing {
+                            interval,
+                            known: *arrived + *late,
+                            hold: false,
+                            pause: false,
+                        });
                         self.inferred.push((interval, *arrived));
                     }
                 }
@@ -246,19 +254,26 @@ impl Gate {
             let (hold, pause) = (holders.on_hold(), holders.paused());
             if since.map(|(_, h, p)| (h, p)) != (hold || pause).then_some((hold, pause)) {
                 if let Some((from, hold, pause)) = since {
-                    self.closings.push(Closing { interval: Interval::new(from, *at + *late), hold, pause });
+                    let interval = Interval::new(from, *at + *late);
+                    self.closings.push(Closing { interval, known, hold, pause });
                 }
+                let now = *arrived + *late;
+                known = if since.is_some() { known.min(now) } else { now };
                 since = (hold || pause).then_some((*at, hold, pause));
             }
         }
         if let Some((from, hold, pause)) = since {
-            self.closings.push(Closing { interval: Interval::new(from, Time::MAX), hold, pause });
+            self.closings.push(Closing { interval: Interval::new(from, Time::MAX), known, hold, pause });
         }
         if let Some(from) = self.forced_from {
-            self.closings.push(Closing { interval: Interval::new(from, Time::MAX), hold: true, pause: true });
+            let interval = Interval::new(from, Time::MAX);
+            self.closings.push(Closing { interval, known: from, hold: true, pause: true });
         }
         if self.on_doubt == OnDoubt::Closed {
-            let doubtful = |interval: &Interval| Closing { interval: *interval, hold: false, pause: false };
+            let doubtful = |interval: &Interval| {
+                let interval = *interval;
+                Closing { interval, known: interval.from, hold: false, pause: false }
+            };
             self.closings.extend(self.doubts.iter().map(doubtful));
         }
         self.closings.retain(|c| c.interval.from < c.interval.to);
@@ -274,6 +289,19 @@ impl Gate {
     pub(super) fn closed_within(&mut self, window: Interval) -> Vec<Interval> {
         self.settle();
         self.closed.within(window).collect()
+    }
+
+    /// The parts of `window` that left as silence, if they left when they were said: closed, and known to be.
+    pub(super) fn silent_within(&mut self, window: Interval) -> Vec<Interval> {
+        self.settle();
+        let mut silent = Intervals::default();
+        for closing in &self.closings {
+            let from = closing.interval.from.max(closing.known);
+            if from < closing.interval.to {
+                silent.add(Interval::new(from, closing.interval.to));
+            }
+        }
+        silent.within(window).collect()
     }
 
     /// Every closing, in order; one that lasts still ends at [`Time::MAX`].

@@ -197,3 +197,14 @@ fn what_may_have_opened_later_is_closed_until_then_and_opens_nothing_closed_sinc
     say(70_000, EventKind::ResumeRecording);
     assert_eq!(closed(&mut g), [(10_000, 35_000), (60_000, 75_000)]);
 }
+
+#[test]
+fn what_was_closed_by_a_late_event_had_left_as_sound_until_that_came() {
+    let mut g = gate(GateClock::Live);
+    g.handle(at(20_000), Span::ZERO, GateSource::Toolkit, event(EventKind::PauseRecording, 14_000));
+    g.handle(at(22_000), Span::ZERO, GateSource::Toolkit, event(EventKind::Hold, 21_000));
+    g.handle(at(30_000), Span::ZERO, GateSource::Toolkit, event(EventKind::ResumeRecording, 30_000));
+    g.handle(at(40_000), Span::ZERO, GateSource::Toolkit, event(EventKind::Resume, 40_000));
+    assert_eq!(g.silent_within(iv(0, 35_000)), [iv(20_000, 35_000)]);
+    assert_eq!(closed(&mut g), [(14_000, 40_000)]);
+}
