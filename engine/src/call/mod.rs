@@ -415,7 +415,9 @@ impl Call {
         };
         // While posts are withheld the outbox has nothing to do before the gate opens.
         let posts = if self.gate_withholds() { self.withheld_until() } else { self.outbox.deadline() };
-        [drain, alarm, self.filter.deadline(), posts, self.link_deadline(), Some(self.wake)]
+        // Without room nothing is judged, however long it has waited.
+        let judged = self.filter.deadline().filter(|_| self.has_room());
+        [drain, alarm, judged, posts, self.link_deadline(), Some(self.wake)]
             .into_iter()
             .flatten()
             .min()

@@ -50,4 +50,9 @@ pub const REGRESSIONS: &[(u64, &str)] = &[
     (2801925, "P3: a contact that was asked about when a worker died was another call's ever after"),
     (2900885, "P2: how far the media was ahead of the clock was not known to the next life"),
     (2901969, "P7: words that turned out to have been open stayed counted as exposed"),
+    (4200228, "P2: what a late closing found gone as sound counted as silence to the next life"),
+    (
+        4201722,
+        "P3: a question whose time was up was looked at again and again, while there was no room for its answer",
+    ),
 ];
