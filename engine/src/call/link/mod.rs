@@ -86,6 +86,8 @@ pub(super) struct Link {
     contacts_over: Option<Time>,
     /// The last connection was opened then.
     opened: Time,
+    /// Bytes have come in this life of the call.
+    spoke: bool,
     fatal: Option<String>,
     pub(super) reconnects: BTreeMap<MediaCause, u64>,
     pub(super) selectors: BTreeMap<&'static str, u64>,
@@ -112,6 +114,7 @@ impl Link {
             stopped: None,
             contacts_over: None,
             opened: Time::MIN,
+            spoke: false,
             fatal: None,
             reconnects: BTreeMap::new(),
             selectors: BTreeMap::new(),
@@ -171,6 +174,11 @@ impl Link {
         if let State::Open(last) = &mut self.state {
             *last = now;
         }
+    }
+
+    /// They were not empty: the stream can be read.
+    pub(super) fn speaks(&mut self) {
+        self.spoke |= self.is_open();
     }
 
     /// A fragment was read, whoever's; `number` if it is complete.
@@ -324,9 +332,10 @@ impl Link {
     }
 
     /// When the grace for anything to follow ends, and whether nothing coming until then is sure to mean that
-    /// nothing will: a connection that is older than the last sign of life may have stalled.
+    /// nothing will: a connection that is older than the last sign of life may have stalled, and so may a first one
+    /// over which nothing came at all.
     fn nothing_follows(&self, since: Time) -> (bool, Time) {
-        let sure = self.is_open() && self.opened >= since;
+        let sure = self.spoke && self.is_open() && self.opened >= since;
         (sure, since.max(self.opened) + self.config.end_grace)
     }
 

@@ -55,4 +55,5 @@ pub const REGRESSIONS: &[(u64, &str)] = &[
         4201722,
         "P3: a question whose time was up was looked at again and again, while there was no room for its answer",
     ),
+    (4301088, "P3: a first connection that stalled counted as proof that the stream held nothing"),
 ];
