@@ -53,7 +53,7 @@ impl Call {
         if fragment.complete && fragment.tags.fragment_number.is_some() {
             self.summary.media.last_fragment.clone_from(&fragment.tags.fragment_number);
         }
-        let (now, end) = (self.now, self.timeline.as_ref().map(|t| t.time(t.end())));
+        let (now, end) = (self.now, self.placed_until());
         if let Some(link) = &mut self.link {
             link.audio(now, end);
             if let (Some(number), Some(end), true) = (&fragment.tags.fragment_number, end, fragment.complete)
@@ -81,29 +81,36 @@ impl Call {
 
     fn start_of(&mut self, fragment: &Fragment) -> Option<Time> {
         let earliest = fragment.blocks.iter().map(|b| b.timestamp_ns).min()?;
-        let end = self.timeline.as_ref().map(|t| t.time(t.end()));
+        let end = self.placed_until();
         Some(self.time_base.clock(fragment, end).time(earliest))
     }
 
     /// The clock of the media has come this far, whoever's audio it is. A time far from all before it is not believed.
     pub(super) fn note_read(&mut self, fragment: &Fragment) {
         let Some(clock) = self.time_base.absolute(fragment) else { return };
-        let placed = self.timeline.as_ref().map(|t| t.time(t.end()));
         let rate_hz = self.timeline.as_ref().map_or(TELEPHONE_HZ, |t| t.rate_hz);
-        let length = |bytes: usize| Span::from_samples((bytes / 2) as i64, rate_hz);
-        let ends = fragment.blocks.iter().map(|b| clock.time(b.timestamp_ns) + length(b.data.len()));
-        let near = |end: &Time| {
-            let before = placed.max(self.read_until);
-            before.is_none_or(|before| (*end - before).us().saturating_abs() <= self.config.max_gap.us())
-        };
-        self.read_until = self.read_until.max(ends.max().filter(near));
+        let ends = fragment.blocks.iter().map(|b| clock.time(b.timestamp_ns) + length(&b.data, rate_hz));
+        let before = self.known_until();
+        let end = ends.max().filter(|end| !before.is_some_and(|before| self.is_far(*end, before)));
+        self.read_until = self.read_until.max(end);
+    }
+
+    /// Up to here audio stands on the timeline.
+    fn placed_until(&self) -> Option<Time> {
+        self.timeline.as_ref().map(|t| t.time(t.end()))
+    }
+
+    /// Up to here audio is known: placed, or read and waiting for its place.
+    pub(super) fn known_until(&self) -> Option<Time> {
+        self.placed_until().max(self.read_until)
     }
 
     pub(super) fn is_jump(&self, start: Time) -> bool {
-        self.timeline.as_ref().is_some_and(|t| {
-            let away = (start - t.time(t.end())).us().saturating_abs();
-            away > self.config.max_gap.us()
-        })
+        self.placed_until().is_some_and(|end| self.is_far(start, end))
+    }
+
+    fn is_far(&self, time: Time, from: Time) -> bool {
+        (time - from).us().saturating_abs() > self.config.max_gap.us()
     }
 
     /// A fragment far from all before it is believed if the next one is near it.
@@ -113,7 +120,7 @@ impl Call {
             self.suspect = Some(suspect);
             return;
         };
-        if (then - there).us().saturating_abs() > self.config.max_gap.us() {
+        if self.is_far(then, there) {
             self.let_go(DropReason::TimeJump, suspect.payload_bytes(), format!("{} ms", there.ms()));
             self.place_or_suspect(next);
             return;
@@ -140,8 +147,7 @@ impl Call {
 
     /// The fragment's blocks with their party and time; opens the timeline at the first.
     fn timed(&mut self, fragment: &Fragment) -> Vec<Timed> {
-        let end = self.timeline.as_ref().map(|t| t.time(t.end()));
-        let clock = self.time_base.clock(fragment, end);
+        let clock = self.time_base.clock(fragment, self.placed_until());
         let lanes = self.lanes(fragment);
         let Some(first) = fragment.blocks.iter().map(|b| b.timestamp_ns).min() else { return Vec::new() };
         let mut blocks = Vec::with_capacity(fragment.blocks.len());
@@ -158,7 +164,7 @@ impl Call {
             let start = if block.laced { cursors[index] } else { clock.time(block.timestamp_ns) };
             // Half a sample at the end of a broken block is none.
             let data = block.data.slice(..block.data.len() & !1);
-            cursors[index] = start + Span::from_samples((data.len() / 2) as i64, format.rate_hz);
+            cursors[index] = start + length(&data, format.rate_hz);
             blocks.push(Timed { party, start, data });
         }
         if let Some(timeline) = &mut self.timeline {
@@ -240,10 +246,15 @@ fn party_of(track: &Track) -> Option<Party> {
     }
 }
 
+/// How long these samples of 16 bits last.
+fn length(data: &Bytes, rate_hz: u32) -> Span {
+    Span::from_samples((data.len() / 2) as i64, rate_hz)
+}
+
 /// Of a fragment that broke off, what is there of all parties: the whole comes again over the next connection, and a
 /// party whose blocks stand behind those of the other would have been waited for in vain.
 fn until_one_ends(blocks: Vec<Timed>, parties: &[Party], rate_hz: u32) -> Vec<Timed> {
-    let end = |block: &Timed| block.start + Span::from_samples((block.data.len() / 2) as i64, rate_hz);
+    let end = |block: &Timed| block.start + length(&block.data, rate_hz);
     let ends = parties.iter().map(|party| blocks.iter().filter(|b| b.party == *party).map(end).max());
     let Some(until) = ends.min().flatten() else { return Vec::new() };
     let cut = |mut block: Timed| {

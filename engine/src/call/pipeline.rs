@@ -35,9 +35,6 @@ impl Call {
     pub(super) fn media(&mut self, bytes: Bytes) {
         if self.phase == Phase::Running && !self.media_done && self.link_takes_bytes() {
             self.summary.media.bytes += bytes.len() as u64;
-            if let Some(link) = &mut self.link {
-                link.speaks();
-            }
             self.assembler.feed(bytes);
         }
     }

@@ -106,9 +106,8 @@ impl Call {
     /// The present on the clock of the media, by which the gate goes. This machine's clock may be behind it, and
     /// what has been heard is no longer to come.
     pub(super) fn present(&self) -> Time {
-        let placed = self.timeline.as_ref().map(|t| t.time(t.end()));
         let live = self.config.gate_clock == GateClock::Live;
-        placed.max(self.read_until).filter(|_| live).map_or(self.now, |read| read.max(self.now))
+        self.known_until().filter(|_| live).map_or(self.now, |known| known.max(self.now))
     }
 
     /// Takes a telephony event.
@@ -219,13 +218,10 @@ impl Call {
         let total_ms = exposed.total().ms();
         for (_, word, counted) in sent_words {
             // A later event may say that it was open after all.
-            match (std::mem::replace(counted, exposed.overlaps(*word)), *counted) {
-                (false, true) => summary.gate.exposed_words += 1,
-                (true, false) => {
-                    summary.gate.exposed_words = summary.gate.exposed_words.saturating_sub(1);
-                }
-                _ => {}
-            }
+            let counts = &mut summary.gate.exposed_words;
+            *counts = counts.saturating_sub(u64::from(*counted));
+            *counted = exposed.overlaps(*word);
+            *counts += u64::from(*counted);
         }
         if std::mem::replace(&mut self.reported_exposure_ms, total_ms) != total_ms {
             self.report(Report::Exposed { total_ms });
@@ -248,9 +244,12 @@ impl Call {
     pub(super) fn recut(&mut self) {
         let times = self.word_times();
         let Self { outbox, gate, ids, summary, .. } = self;
-        outbox.withdraw(|u, again| match again {
-            true => gate.exposed().overlaps(Interval::new(u.start, u.end)),
-            false => closed_words(gate, u, times).contains(&true),
+        outbox.withdraw(|u, again| {
+            if again {
+                gate.exposed().overlaps(Interval::new(u.start, u.end))
+            } else {
+                closed_words(gate, u, times).contains(&true)
+            }
         });
         outbox.replace(|utterance, tried| {
             let cut = closed_words(gate, utterance, times);

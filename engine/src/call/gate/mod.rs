@@ -58,6 +58,7 @@ pub(super) struct Counts {
 #[derive(Debug, Clone)]
 struct Stamped {
     at: Time,
+    /// By the stamp, and how much later it may have been by the clock of the media.
     arrived: Time,
     late: Span,
     /// Orders events of one instant, see [`Gate::handle`].

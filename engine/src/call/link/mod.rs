@@ -172,13 +172,8 @@ impl Link {
     /// Bytes came over the open connection.
     pub(super) fn bytes(&mut self, now: Time) {
         if let State::Open(last) = &mut self.state {
-            *last = now;
+            (*last, self.spoke) = (now, true);
         }
-    }
-
-    /// They were not empty: the stream can be read.
-    pub(super) fn speaks(&mut self) {
-        self.spoke |= self.is_open();
     }
 
     /// A fragment was read, whoever's; `number` if it is complete.
@@ -207,7 +202,9 @@ impl Link {
 
     /// Nobody reads for now, so nothing can be missed.
     pub(super) fn held_back(&mut self, now: Time) {
-        self.bytes(now);
+        if let State::Open(last) = &mut self.state {
+            *last = now;
+        }
         self.sign_of_life(now);
     }
 

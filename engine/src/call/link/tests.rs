@@ -131,7 +131,6 @@ fn what_was_not_final_in_front_of_stop_streaming_is_read_again_before_anything_e
 fn contacts_that_ended_shorten_the_wait_but_audio_proves_them_wrong() {
     let mut l = link();
     opened(&mut l, s(0));
-    l.speaks();
     l.audio(s(1), Some(s(1)));
     l.contacts_over(s(2), true);
     l.audio(s(11), Some(s(11)));
@@ -159,7 +158,7 @@ fn a_first_connection_that_stalls_does_not_show_that_nothing_is_there() {
     let (at, step) = later(&mut l, s(0));
     let Step::Open(request, _) = step else { panic!("{step:?}") };
     assert_eq!(request.stream, "arn:one");
-    l.speaks();
+    l.bytes(at);
     l.audio(at, Some(s(1)));
     assert!(l.poll(at).is_none());
 }
