@@ -395,7 +395,7 @@ fn a_message_that_cannot_be_delivered_is_listed_and_the_contact_is_marked() {
     }
     assert_eq!(ids.len(), 1, "always the same id");
     assert!(tries > 5);
-    assert_eq!(hand.summary().messages.undelivered, ids.into_iter().collect::<Vec<_>>());
+    assert!(hand.summary().messages.undelivered.keys().eq(&ids));
     assert_eq!(hand.attributes, [("status".to_owned(), "limit".to_owned())]);
 }
 

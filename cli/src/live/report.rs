@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use engine::call::{EndReason, Summary};
+use engine::call::{EndReason, Summary, Unposted};
 use serde::Serialize;
 
 /// The block, without a line end behind it.
@@ -25,11 +25,11 @@ pub(crate) fn text(summary: &Summary) -> String {
     line("sessions", sessions(summary));
     line("gate", gate(summary));
     line("messages", messages(summary));
-    for (id, why) in &summary.messages.refused {
-        line("refused", format!("{id}: {why}"));
+    for (id, message) in &summary.messages.refused {
+        line("refused", unposted(id, message, summary.start_time));
     }
-    for id in &summary.messages.undelivered {
-        line("undelivered", id.clone());
+    for (id, message) in &summary.messages.undelivered {
+        line("undelivered", unposted(id, message, summary.start_time));
     }
     for (reason, dropped) in &summary.drops {
         line("let go", format!("{}: {} times, {} bytes", reason.name(), dropped.count, dropped.bytes));
@@ -94,6 +94,13 @@ fn list<K: Serialize>(counts: &std::collections::BTreeMap<K, u64>) -> String {
     let parts: Vec<_> =
         counts.iter().map(|(key, n)| format!("{} {n}", name(key).unwrap_or_default())).collect();
     format!(" ({})", parts.join(", "))
+}
+
+/// Which message is not there, where in the audio to listen for it, and why it is not.
+fn unposted(id: &str, message: &Unposted, start: Option<i64>) -> String {
+    let from = message.start_time - start.unwrap_or(message.start_time);
+    let until = from + (message.end_time - message.start_time);
+    format!("{id}, {} from {} to {}: {}", message.party, seconds(from), seconds(until), message.why)
 }
 
 fn gate(summary: &Summary) -> String {

@@ -18,7 +18,7 @@ use super::outbox::SavedOutbox;
 use super::summary::Summary;
 
 /// Version of the form. What another version of the program wrote is not guessed at.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// What must survive the process before messages may be posted.
 ///

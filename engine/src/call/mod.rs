@@ -56,7 +56,7 @@ pub use sender::{SenderPolicy, UserIdError};
 pub use stream::{MediaAction, MediaCause, MediaError, MediaFrom, MediaRequest, MediaSegment};
 pub use summary::{
     AudioSummary, DropReason, Dropped, EndReason, GateInterval, GateSummary, MediaSummary, MessageSummary,
-    PartyCounts, RecogniserSummary, Summary,
+    PartyCounts, RecogniserSummary, Summary, Unposted,
 };
 pub use telephony::{EventKind, EventSyntaxError, TelephonyEvent};
 pub use utterance::{Utterance, UtteranceWord};

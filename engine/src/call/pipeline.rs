@@ -224,7 +224,9 @@ impl Call {
             let number = fragment.tags.fragment_number.as_deref();
             // One that ends in an error is not complete, whatever it says.
             let complete = fragment.complete && fragment.tags.in_band_error.is_none();
-            link.fragment(number.filter(|_| complete));
+            if !link.fragment(number.filter(|_| complete)) {
+                return;
+            }
         }
         self.note_read(&fragment);
         let known = self.filter.seen.len();

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::recogniser::{Capabilities, RecogniserCause};
+use crate::recogniser::{Capabilities, Party, RecogniserCause};
 
 use super::outbox::RetryCause;
 use super::stream::MediaCause;
+use super::utterance::Utterance;
 
 /// What became of a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -229,10 +230,33 @@ pub struct MessageSummary {
     pub ambiguous: u64,
     /// Posts answered by "transcription is paused".
     pub paused: u64,
-    /// Ids refused for good, with the reason given.
-    pub refused: BTreeMap<String, String>,
-    /// Ids that could not be delivered by the end of the call.
-    pub undelivered: Vec<String>,
+    /// What was refused for good, by message id.
+    pub refused: BTreeMap<String, Unposted>,
+    /// What could not be delivered by the end of the call, by message id.
+    pub undelivered: BTreeMap<String, Unposted>,
+}
+
+/// A message that Salesforce does not hold, or not for certain, and where in the call to listen for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Unposted {
+    /// Why it is not there.
+    pub why: String,
+    /// Who said it.
+    pub party: Party,
+    /// When it began, Unix epoch milliseconds.
+    pub start_time: i64,
+    /// When it ended, Unix epoch milliseconds.
+    pub end_time: i64,
+}
+
+impl Unposted {
+    pub(super) fn new(utterance: &Utterance, why: impl Into<String>) -> Self {
+        let message = &utterance.message;
+        let (start_time, end_time) = (message.start_time, message.end_time);
+        Self { why: why.into(), party: utterance.party, start_time, end_time }
+    }
 }
 
 /// Why something was let go.

@@ -160,6 +160,6 @@ fn a_backlog_that_goes_out_slowly_is_not_given_up_at_the_end() {
     let mut world = said(&words, 50);
     // Ten minutes for all of them, twice the time that the end of a call gives Salesforce for one.
     world.answer_after = Span::from_s(40);
-    assert_eq!(world.run().messages.undelivered, Vec::<String>::new());
+    assert!(world.run().messages.undelivered.is_empty());
     assert_eq!(world.texts().len(), 15);
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 use super::backoff::Backoff;
 use super::live::{LiveConfig, StartSelector};
@@ -21,6 +21,8 @@ use trail::Trail;
 const MAX_SEGMENTS: usize = 16;
 /// Segments that are over and may have to be read again.
 const MAX_PASSED: usize = 64;
+/// A connection that has more to give than what came last gives it without a pause.
+const AT_ONCE: Span = Span::from_s(3);
 
 /// What is to be done about the connection.
 #[derive(Debug)]
@@ -52,6 +54,8 @@ pub(super) struct SavedLink {
     begin_in: usize,
     /// The fragment to begin behind; `None`: where the segment begins.
     pub(super) after_fragment: Option<String>,
+    /// The fragment in front of that.
+    before_fragment: Option<String>,
     audio_end: Option<Time>,
 }
 
@@ -75,8 +79,9 @@ pub(super) struct Link {
     /// Fragments over this connection.
     fragments: u64,
     backoff: Backoff,
-    /// The last complete fragment of the stream, whoever's.
+    /// The last complete fragment of the stream, whoever's, and the one before it.
     last_fragment: Option<String>,
+    fragment_before: Option<String>,
     /// Where the call's audio ends so far.
     audio_end: Option<Time>,
     /// Last sign that the call is alive; its first chance was its start.
@@ -86,8 +91,10 @@ pub(super) struct Link {
     contacts_over: Option<Time>,
     /// The last connection was opened then.
     opened: Time,
-    /// Bytes have come in this life of the call.
-    spoke: bool,
+    /// When bytes came over it last.
+    answered: Option<Time>,
+    /// Connections in a row that gave what was asked for again, and nothing behind it.
+    silent: u32,
     fatal: Option<String>,
     pub(super) reconnects: BTreeMap<MediaCause, u64>,
     pub(super) selectors: BTreeMap<&'static str, u64>,
@@ -109,12 +116,14 @@ impl Link {
             fragments: 0,
             backoff: Backoff::new(config.reconnect_first, config.reconnect_max, seed),
             last_fragment: None,
+            fragment_before: None,
             audio_end: None,
             alive: None,
             stopped: None,
             contacts_over: None,
             opened: Time::MIN,
-            spoke: false,
+            answered: None,
+            silent: 0,
             fatal: None,
             reconnects: BTreeMap::new(),
             selectors: BTreeMap::new(),
@@ -125,12 +134,14 @@ impl Link {
     /// Where a further life of the call is to begin, if all audio before `floor` is final.
     pub(super) fn save(&mut self, floor: Option<Time>) -> SavedLink {
         let step = floor.and_then(|floor| self.trail.behind(floor)).cloned();
+        let before = step.as_ref().and_then(|_| self.trail.before()).map(|step| step.number.clone());
         let first = step.as_ref().map_or(0, |s| s.segment);
         let back = usize::try_from(self.number.saturating_sub(first)).unwrap_or(usize::MAX);
         SavedLink {
             segments: self.passed.iter().chain([&self.segment]).chain(&self.next).cloned().collect(),
             begin_in: self.passed.len().saturating_sub(back),
             after_fragment: step.map(|s| s.number),
+            before_fragment: before,
             audio_end: floor,
         }
     }
@@ -150,7 +161,7 @@ impl Link {
             // It stays the place to begin behind until a later one is final.
             self.trail.add(number, self.number, end);
         }
-        self.last_fragment = saved.after_fragment;
+        (self.last_fragment, self.fragment_before) = (saved.after_fragment, saved.before_fragment);
         self.audio_end = saved.audio_end;
         self.connection = media.selectors.values().sum::<u64>().try_into().unwrap_or(u32::MAX);
         self.reconnects.clone_from(&media.reconnects);
@@ -172,17 +183,21 @@ impl Link {
     /// Bytes came over the open connection.
     pub(super) fn bytes(&mut self, now: Time) {
         if let State::Open(last) = &mut self.state {
-            (*last, self.spoke) = (now, true);
+            (*last, self.answered) = (now, Some(now));
         }
     }
 
-    /// A fragment was read, whoever's; `number` if it is complete.
-    pub(super) fn fragment(&mut self, number: Option<&str>) {
+    /// A fragment was read, whoever's; `number` if it is complete. False if it was the last one read already, and
+    /// nothing in it is new.
+    pub(super) fn fragment(&mut self, number: Option<&str>) -> bool {
         self.fragments += 1;
-        if let Some(number) = number {
-            self.last_fragment = Some(number.to_owned());
-            self.attempt = 0;
+        let Some(number) = number else { return true };
+        self.attempt = 0;
+        if self.last_fragment.as_deref() == Some(number) {
+            return false;
         }
+        self.fragment_before = self.last_fragment.replace(number.to_owned());
+        true
     }
 
     /// A complete fragment of this call was placed; the audio ends with it at `end`.
@@ -210,7 +225,7 @@ impl Link {
 
     /// The call is not over: an event about it came.
     pub(super) fn sign_of_life(&mut self, now: Time) {
-        self.alive = Some(now);
+        (self.alive, self.silent) = (Some(now), 0);
     }
 
     /// `STOP_STREAMING` was read behind the call's audio.
@@ -220,7 +235,9 @@ impl Link {
 
     /// Whether every contact of the call is over, as far as is known.
     pub(super) fn contacts_over(&mut self, now: Time, over: bool) {
-        self.contacts_over = over.then(|| self.contacts_over.unwrap_or(now));
+        if self.contacts_over.is_some() != over {
+            (self.contacts_over, self.silent) = (over.then_some(now), 0);
+        }
     }
 
     /// The call goes on in this segment. The same one again changes nothing.
@@ -305,35 +322,50 @@ impl Link {
         }
         match self.state {
             State::Open(last) if now >= last + self.config.stall_timeout => {
-                Some(self.give_up(now, format!("nothing came for {} ms", self.config.stall_timeout.ms())))
+                let what = format!("nothing came for {} ms", self.config.stall_timeout.ms());
+                Some(self.give_up(now, alive, what))
             }
             State::Open(_) if self.wants_certainty(now, alive) => {
                 let what = "the call may be over here: a new connection shows whether anything follows";
-                Some(self.give_up(now, what.to_owned()))
+                Some(self.give_up(now, alive, what.to_owned()))
             }
             State::Closed(at) if now >= at => Some(self.open(now)),
             _ => None,
         }
     }
 
-    /// Every contact is over, or a further segment waits, and the open connection is too old to tell.
+    /// Every contact is over, or a further segment waits, and the open connection alone cannot tell.
     fn wants_certainty(&self, now: Time, alive: Time) -> bool {
         let next = (!self.next.is_empty()).then(|| self.nothing_follows(alive));
         [self.over_since(alive), next].into_iter().flatten().any(|(sure, at)| !sure && now >= at)
     }
 
-    fn give_up(&mut self, now: Time, what: String) -> Step {
+    fn give_up(&mut self, now: Time, alive: Time, what: String) -> Step {
+        let since = self.contacts_over.map_or(alive, |over| over.max(alive));
+        self.silent += u32::from(self.answers_since(since));
         let error = MediaError::new(MediaCause::Stalled, MediaAction::Retry, what);
         self.lost(now, &error);
         Step::Lost(error)
     }
 
     /// When the grace for anything to follow ends, and whether nothing coming until then is sure to mean that
-    /// nothing will: a connection that is older than the last sign of life may have stalled, and so may a first one
-    /// over which nothing came at all.
+    /// nothing will. A connection that is older than the last sign of life may have stalled, and so may one over which
+    /// nothing came; even one that gave what was asked for again. Of two of those one would have gone on.
     fn nothing_follows(&self, since: Time) -> (bool, Time) {
-        let sure = self.spoke && self.is_open() && self.opened >= since;
-        (sure, since.max(self.opened) + self.config.end_grace)
+        match self.answered.filter(|_| self.silent > 0 && self.answers_since(since)) {
+            Some(last) => (true, last + AT_ONCE.min(self.config.end_grace)),
+            None => (false, since.max(self.opened) + self.config.end_grace),
+        }
+    }
+
+    /// The open connection was opened since then, and lives.
+    fn answers_since(&self, since: Time) -> bool {
+        self.is_open() && self.opened >= since && self.answered.is_some()
+    }
+
+    /// Whether anything follows is asked by reading again what came last: silence alone may be a connection that is dead.
+    fn asks_again(&self) -> bool {
+        self.contacts_over.is_some() || !self.next.is_empty()
     }
 
     /// The same, once every contact is over.
@@ -385,7 +417,7 @@ impl Link {
     fn change_segment(&mut self, now: Time) {
         let Some(next) = self.next.pop_front() else { return };
         if next.stream != self.segment.stream {
-            self.last_fragment = None;
+            (self.last_fragment, self.fragment_before) = (None, None);
             self.attempt = 0;
             self.state = State::Closed(now);
             self.cause = None;
@@ -408,7 +440,7 @@ impl Link {
         self.connection += 1;
         self.fragments = 0;
         self.state = State::Open(now);
-        self.opened = now;
+        (self.opened, self.answered) = (now, None);
         *self.selectors.entry(from.name()).or_default() += 1;
         let request = MediaRequest { connection: self.connection, stream: self.segment.stream.clone(), from };
         Step::Open(request, self.cause.take())
@@ -418,10 +450,8 @@ impl Link {
     /// oldest on; what the service refuses, in turn down to what comes now. Round and round, since what is not
     /// there yet may come.
     fn selector(&self) -> MediaFrom {
-        let first = match &self.last_fragment {
-            Some(number) => MediaFrom::AfterFragment(number.clone()),
-            None => self.first_selector(),
-        };
+        let known = if self.asks_again() { &self.fragment_before } else { &self.last_fragment };
+        let first = known.clone().map_or_else(|| self.first_selector(), MediaFrom::AfterFragment);
         let mut choices = vec![first];
         if self.last_fragment.is_some()
             && let Some(end) = self.audio_end

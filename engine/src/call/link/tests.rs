@@ -114,7 +114,7 @@ fn what_was_not_final_in_front_of_stop_streaming_is_read_again_before_anything_e
         l.placed(number, s(end));
     }
     l.stop_streaming(s(3));
-    let saved = l.save(Some(s(1)));
+    let saved = l.save(Some(s(2)));
     let two = MediaSegment::new("arn:two", Some(s(5)), None);
     let mut l = link();
     l.restore(saved, &MediaSummary::default());
@@ -144,9 +144,44 @@ fn contacts_that_ended_shorten_the_wait_but_audio_proves_them_wrong() {
     let (opened, step) = later(&mut l, s(22));
     assert!(matches!(&step, Step::Open(..)) && opened > s(32), "{step:?} {opened:?}");
     l.bytes(opened);
-    let (at, step) = later(&mut l, opened);
+    let (again, step) = later(&mut l, opened);
+    assert!(matches!(&step, Step::Open(..)) && again > opened + Span::from_s(10), "{step:?} {again:?}");
+    l.bytes(again);
+    let (at, step) = later(&mut l, again);
     assert!(matches!(step, Step::End(EndReason::ContactsEnded)), "{step:?}");
-    assert_eq!(at, opened + Span::from_s(10));
+    assert_eq!(at, again + Span::from_s(3));
+}
+
+#[test]
+fn that_nothing_follows_is_shown_only_by_connections_that_gave_the_last_fragment_again() {
+    let mut l = link();
+    opened(&mut l, s(0));
+    for (number, end) in [("101", 1), ("102", 2)] {
+        assert!(l.fragment(Some(number)));
+        l.audio(s(end), Some(s(end)));
+    }
+    l.bytes(s(2));
+    l.contacts_over(s(3), true);
+    let mut now = s(3);
+    let mut next = |l: &mut Link, answers: bool| {
+        let (at, step) = later(l, now);
+        let Step::Open(request, _) = step else { panic!("{step:?}") };
+        assert_eq!(request.from, MediaFrom::AfterFragment("101".into()));
+        now = at;
+        if answers {
+            assert!(!l.fragment(Some("102")), "it was read before");
+            l.bytes(at);
+        }
+        at
+    };
+    // Dead ones show nothing, however many; and of one alone it cannot be said that it did not die then.
+    for answers in [false, false, true, false] {
+        next(&mut l, answers);
+    }
+    let last = next(&mut l, true);
+    let (at, step) = later(&mut l, last);
+    assert!(matches!(step, Step::End(EndReason::ContactsEnded)), "{step:?}");
+    assert_eq!(at, last + Span::from_s(3));
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(super) struct Step {
 /// The fragments read since the last one that nobody needs again.
 #[derive(Debug, Default)]
 pub(super) struct Trail {
+    /// The last one that nobody needs again.
+    passed: Option<Step>,
     steps: VecDeque<Step>,
 }
 
@@ -37,9 +39,15 @@ impl Trail {
     /// The last fragment whose audio is all before `floor`; those before it are forgotten.
     pub(super) fn behind(&mut self, floor: Time) -> Option<&Step> {
         while self.steps.get(1).is_some_and(|next| next.end <= floor) {
-            self.steps.pop_front();
+            self.passed = self.steps.pop_front();
         }
         self.steps.front().filter(|first| first.end <= floor)
+    }
+
+    /// The fragment in front of the one that [`Trail::behind`] found, in the same segment.
+    pub(super) fn before(&self) -> Option<&Step> {
+        let first = self.steps.front()?;
+        self.passed.as_ref().filter(|passed| passed.segment == first.segment)
     }
 }
 
@@ -58,6 +66,7 @@ mod tests {
         assert_eq!(trail.behind(at(0)), None, "not even the first is");
         let number = |step: Option<&Step>| step.map(|s| s.number.clone()).unwrap_or_default();
         assert_eq!(number(trail.behind(Time::from_ms(3_500))), "3");
+        assert_eq!(number(trail.before()), "2");
         assert_eq!(number(trail.behind(at(3))), "3", "marks do not go back, but stand");
         assert_eq!(number(trail.behind(at(99))), "5");
     }

@@ -13,7 +13,7 @@ use crate::time::{Span, Time};
 
 use super::backoff::pause;
 use super::config::{Ambiguous, Config};
-use super::summary::MessageSummary;
+use super::summary::{MessageSummary, Unposted};
 use super::utterance::Utterance;
 pub(super) use saved::SavedOutbox;
 
@@ -93,6 +93,8 @@ const MAX_ACKNOWLEDGED: usize = 1024;
 
 /// Why a message that may have been taken is listed as refused.
 const NOT_AGAIN: &str = "it may have been taken, and is not sent again";
+/// Why a message is listed as undelivered.
+const TOO_LATE: &str = "the call was over before it was taken";
 
 impl Entry {
     fn new(utterance: Utterance, state: State) -> Self {
@@ -117,15 +119,15 @@ impl Entry {
     }
 
     /// It will not be posted any more. What was acknowledged, and perhaps thrown away, does not count as delivered.
-    fn is_refused(&self, summary: &mut MessageSummary, reason: String) {
+    fn is_refused(&self, summary: &mut MessageSummary, reason: impl Into<String>) {
         summary.delivered = summary.delivered.saturating_sub(u64::from(self.again));
-        summary.refused.insert(self.id().to_owned(), reason);
+        summary.refused.insert(self.id().to_owned(), Unposted::new(&self.utterance, reason));
     }
 
     /// There is no more time to post it.
     fn is_undelivered(&self, summary: &mut MessageSummary) {
         summary.delivered = summary.delivered.saturating_sub(u64::from(self.again));
-        summary.undelivered.push(self.id().to_owned());
+        summary.undelivered.insert(self.id().to_owned(), Unposted::new(&self.utterance, TOO_LATE));
     }
 }
 
@@ -260,7 +262,7 @@ impl Outbox {
                     (e.ambiguous || e.again) && e.state != State::InFlight && closed(&e.utterance, e.again);
                 if gone && !e.again {
                     let why = "withdrawn: its time was closed after a try without an answer";
-                    refused.insert(e.id().to_owned(), why.to_owned());
+                    refused.insert(e.id().to_owned(), Unposted::new(&e.utterance, why));
                 }
                 !gone
             });
@@ -369,7 +371,7 @@ impl Outbox {
                 *self.summary.not_taken.entry(cause).or_default() += 1;
                 if self.once && cause == RetryCause::Network {
                     if let Some(entry) = queue.pop_front() {
-                        entry.is_refused(&mut self.summary, NOT_AGAIN.to_owned());
+                        entry.is_refused(&mut self.summary, NOT_AGAIN);
                     }
                     return true;
                 }

@@ -66,7 +66,7 @@ impl Outbox {
                 ..Entry::new(entry.utterance.into(), State::Ready(Time::MIN))
             };
             if self.once && may_be_there {
-                entry.is_refused(&mut self.summary, NOT_AGAIN.to_owned());
+                entry.is_refused(&mut self.summary, NOT_AGAIN);
                 continue;
             }
             self.queues.entry(participant).or_default().push_back(entry);

@@ -9,15 +9,15 @@ fn message(who: &str, id: &str) -> Utterance {
     let message = Message {
         participant_id: who.into(),
         message_id: id.into(),
-        start_time: 0,
-        end_time: 0,
+        start_time: 1000,
+        end_time: 2000,
         content: Spoken(String::new()),
         sender_type: SenderType::EndUser,
     };
     Utterance {
         party: Party::Customer,
-        start: s(0),
-        end: s(0),
+        start: s(1),
+        end: s(2),
         words: Vec::new(),
         key: String::new(),
         message,
@@ -77,7 +77,12 @@ fn retries_reach_beyond_the_thirty_second_window() {
     }
     assert!(tries < 9, "{tries} tries in 35 s are a hammer");
     assert!(o.abandon(), "the limit is what held it back");
-    assert_eq!(o.summary.undelivered, ["a1"]);
+    let listed = &o.summary.undelivered["a1"];
+    assert_eq!(
+        (listed.party, listed.start_time, listed.end_time),
+        (Party::Customer, 1000, 2000),
+        "to be found"
+    );
 }
 
 #[test]

@@ -93,6 +93,12 @@ pub(super) fn vague(stamp: Time, ahead: Span, event: &TelephonyEvent) -> (Time, 
     if closes(event) { (first, last) } else { (first, last + ahead) }
 }
 
+/// From when to when what left may have left as sound: what an event closed before it came, by its stamp.
+pub(super) fn late(stamp: Time, ahead: Span, event: &TelephonyEvent) -> Option<(Time, Time)> {
+    let ahead = if ahead > Span::ZERO { ahead + Span::from_ms(100) } else { ahead };
+    closes(event).then(|| (effective(stamp, event), stamp + ahead))
+}
+
 fn closes(event: &TelephonyEvent) -> bool {
     matches!(event.kind, EventKind::Hold | EventKind::PauseRecording | EventKind::Swap)
 }

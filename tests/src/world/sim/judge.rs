@@ -83,10 +83,10 @@ fn delivered(life: &mut Life<'_>, summary: &Summary) {
     let given_up: Vec<_> = summary
         .messages
         .refused
-        .iter()
+        .values()
         // Of an utterance that was closed in part, and may be there already, no part is posted under another id.
-        .filter(|(_, why)| once || why.contains("withdrawn"))
-        .filter_map(|(id, _)| oracle.uttered.get(id))
+        .filter(|message| once || message.why.contains("withdrawn"))
+        .map(|m| (m.party.channel(), Time::from_ms(m.start_time), Time::from_ms(m.end_time)))
         .collect();
     let listed = |party: usize, from: Time, to: Time| {
         given_up.iter().any(|(p, f, t)| *p == party && *f - wide <= from && to <= *t + wide)
@@ -176,7 +176,7 @@ fn posts(life: &mut Life<'_>, summary: &Summary) {
     for what in wrong {
         oracle.broken("P3", what);
     }
-    if !once && summary.messages.refused.values().any(|why| !why.contains("withdrawn")) {
+    if !once && summary.messages.refused.values().any(|m| !m.why.contains("withdrawn")) {
         oracle.broken("P3", format!("refused: {:?}", summary.messages.refused));
     }
 }
@@ -311,8 +311,9 @@ fn gate(life: &mut Life<'_>, summary: &Summary) {
     for sent in oracle.sent.values() {
         for word in &sent.words {
             let (from, to) = Oracle::interval(oracle.plan.words[sent.party][*word]);
+            let (first, last) = oracle.audible(from, to);
             least += u64::from(
-                from + error < to - error && exposed.measure(from + error, to - error) > Span::ZERO,
+                first + error < last - error && exposed.measure(first + error, last - error) > Span::ZERO,
             );
             most += u64::from(exposed.measure(from - error, to + error) > Span::ZERO);
         }

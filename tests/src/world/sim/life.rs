@@ -52,8 +52,8 @@ enum Later {
     Death(Death),
     /// Another worker takes the call on.
     Return,
-    /// A checkpoint is in the store.
-    Stored(Box<Checkpoint>),
+    /// A checkpoint is in the store; up to where audio had left when it was taken.
+    Stored(Box<Checkpoint>, Time),
 }
 
 impl Later {
@@ -78,6 +78,8 @@ pub(super) struct Life<'p> {
     sign: Time,
     /// What the store holds.
     checkpoint: Option<Box<Checkpoint>>,
+    /// Up to where audio had left when that was taken.
+    stored_left: Time,
     /// This life has stored one.
     kept_in_life: bool,
     log: Vec<(Time, GateSource, TelephonyEvent)>,
@@ -119,6 +121,7 @@ impl<'p> Life<'p> {
             doom: None,
             sign: at(plan.begin_ms),
             checkpoint: None,
+            stored_left: Time::MIN,
             kept_in_life: false,
             log: Vec::new(),
             died: Time::MIN,
@@ -316,10 +319,10 @@ impl<'p> Life<'p> {
                 }
             }
             Later::Return => self.come_back(),
-            Later::Stored(checkpoint) => {
+            Later::Stored(checkpoint, left) => {
                 let sequence = checkpoint.sequence;
                 self.sign = self.clock();
-                self.keep(checkpoint);
+                self.keep(checkpoint, left);
                 self.handle(Input::Stored(sequence));
             }
             Later::FaultsEnd => {
@@ -412,10 +415,6 @@ impl<'p> Life<'p> {
             Output::Post(posts) => posts.iter().for_each(|post| self.post(post)),
             Output::Store(checkpoint) => self.store(checkpoint),
             Output::Report(report) => {
-                if let Report::Utterance(u) = &report {
-                    let place = (u.party.channel(), u.start, u.end);
-                    self.oracle.uttered.insert(u.message.message_id.clone(), place);
-                }
                 if let (Report::MediaLost(_), Some(connection)) = (&report, &mut self.connection) {
                     connection.given_up = true;
                 }

@@ -68,8 +68,9 @@ pub(super) struct Oracle<'p> {
     /// What was past and closed until an event that came late said that it had been open. It may have been let go as
     /// silence with no session open, of which nothing is heard here; or cut, when its words came meanwhile.
     pub reopened: Ranges,
-    /// What whoever took the call on must take to have left, because it may have: from the last audio that did to
-    /// the death. And what did leave behind the last sign of life, and is in doubt all the same.
+    /// What whoever took the call on must take to have left as sound, because it may have: from the last audio that
+    /// left to the death, and what was closed late since the last checkpoint. And what did leave behind the last sign
+    /// of life, and is in doubt all the same.
     pub assumed: Ranges,
     /// The last audio on the timeline: silence in its place may have come before it.
     pending: Option<Pending>,
@@ -79,8 +80,6 @@ pub(super) struct Oracle<'p> {
     pub sent: HashMap<String, Sent>,
     /// Messages acknowledged, sent again, and not answered then: the summary has them among those not taken.
     pub resent_in_doubt: u64,
-    /// Whose speech an utterance is, and from when to when, by message id, as the call reported it.
-    pub uttered: HashMap<String, (usize, Time, Time)>,
     last_start: BTreeMap<String, i64>,
     expected: Vec<u8>,
     /// The most that was ever held.
@@ -107,7 +106,6 @@ impl<'p> Oracle<'p> {
             frontier: Time::MIN,
             sent: HashMap::new(),
             resent_in_doubt: 0,
-            uttered: HashMap::new(),
             last_start: BTreeMap::new(),
             expected: Vec::new(),
             replay_peak: 0,
@@ -124,11 +122,17 @@ impl<'p> Oracle<'p> {
         }
     }
 
-    /// Another worker holds the call, and knows all that is in the log.
+    /// Where the audio ends that is known to have left.
+    pub(super) fn left(&self) -> Time {
+        self.frontier
+    }
+
+    /// Another worker holds the call, and knows all that is in the log, and that audio left up to `stored`.
     pub(super) fn returned(
         &mut self,
         now: Time,
         absence: Absence,
+        stored: Time,
         log: &[(Time, GateSource, TelephonyEvent)],
         ahead: Span,
         on_doubt: OnDoubt,
@@ -145,6 +149,10 @@ impl<'p> Oracle<'p> {
         if self.frontier > Time::MIN {
             let (left, died) = (self.frontier, absence.died);
             self.assumed.add(left.min(died), left.max(died));
+        }
+        // What left since it was last stored how far that was may have left before an event closed it.
+        for (from, to) in log.iter().filter_map(|(stamp, _, event)| gates::late(*stamp, ahead, event)) {
+            self.assumed.add(from.max(stored), to.min(absence.died));
         }
         // What left behind the last sign of life is heard again, by what is known now.
         self.emitted.cut(absence.died);
@@ -292,8 +300,10 @@ impl<'p> Oracle<'p> {
         self.emitted.intersection(&self.known.closed).without(&self.zeroed)
     }
 
-    /// How much of this stretch is exposed, by what is known now.
-    fn exposed_in(&self, from: Time, to: Time) -> Span {
+    /// How much of what can be heard of this word is exposed, by what is known now.
+    fn exposed_in(&self, word: Said) -> Span {
+        let (from, to) = Self::interval(word);
+        let (from, to) = self.audible(from, to);
         let mut sum = Span::ZERO;
         for (start, end) in self.known.within(from, to) {
             for (start, end) in self.emitted.within(start.max(from), end.min(to)) {
@@ -301,6 +311,22 @@ impl<'p> Oracle<'p> {
             }
         }
         sum
+    }
+
+    /// The part of a word of which a recogniser can have made a word: the longest without a silence in it. What lies
+    /// beyond a silence is another sound to it, and too short for a word.
+    pub(super) fn audible(&self, from: Time, to: Time) -> (Time, Time) {
+        let mut left = Ranges::default();
+        self.emitted.within(from, to).for_each(|(from, to)| left.add(from, to));
+        let heard = left.without(&self.zeroed);
+        let mut parts: Vec<(Time, Time)> = Vec::new();
+        for (from, to) in heard.iter() {
+            match parts.last_mut() {
+                Some(part) if from - part.1 < EDGE => part.1 = to,
+                _ => parts.push((from, to)),
+            }
+        }
+        parts.into_iter().max_by_key(|(from, to)| *to - *from).unwrap_or((from, to))
     }
 
     // --- messages ----------------------------------------------------------------------------------
@@ -320,7 +346,7 @@ impl<'p> Oracle<'p> {
         self.order(post);
         for index in &words {
             let word = self.plan.words[party][*index];
-            let exposed = self.exposed_in(at(word.at_ms), at(word.end_ms()));
+            let exposed = self.exposed_in(word);
             if exposed > EDGE {
                 let (text, ms, id) = (word.text(), word.at_ms, &message.message_id);
                 let what =

@@ -56,4 +56,8 @@ pub const REGRESSIONS: &[(u64, &str)] = &[
         "P3: a question whose time was up was looked at again and again, while there was no room for its answer",
     ),
     (4301088, "P3: a first connection that stalled counted as proof that the stream held nothing"),
+    (
+        5100822,
+        "P3: a connection that stalled at once counted as proof that nothing follows the last fragment",
+    ),
 ];

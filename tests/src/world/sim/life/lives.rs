@@ -16,13 +16,13 @@ impl Life<'_> {
             self.tally.strike("store: error");
             after += self.dice.i64(200..3_000);
         }
-        self.soon(self.now + Span::from_ms(after), Later::Stored(checkpoint));
+        self.soon(self.now + Span::from_ms(after), Later::Stored(checkpoint, self.oracle.left()));
     }
 
     /// A later checkpoint is never replaced by an earlier one.
-    pub(super) fn keep(&mut self, checkpoint: Box<Checkpoint>) {
+    pub(super) fn keep(&mut self, checkpoint: Box<Checkpoint>, left: Time) {
         if self.checkpoint.as_ref().is_none_or(|kept| kept.sequence < checkpoint.sequence) {
-            self.checkpoint = Some(checkpoint);
+            (self.checkpoint, self.stored_left) = (Some(checkpoint), left);
             self.kept_in_life = true;
         }
     }
@@ -60,7 +60,7 @@ impl Life<'_> {
         for number in gone {
             match self.waiting.remove(&number) {
                 Some(Later::Answer(id, _)) => self.oracle.answer_lost(&id),
-                Some(Later::Stored(checkpoint)) if death.stored => self.keep(checkpoint),
+                Some(Later::Stored(checkpoint, left)) if death.stored => self.keep(checkpoint, left),
                 _ => {}
             }
         }
@@ -84,7 +84,14 @@ impl Life<'_> {
         self.tell(|| format!("another worker takes the call on: {absence:?}"));
         self.call = Call::resume(self.plan.config.clone(), seed, checkpoint, absence);
         self.alive = true;
-        self.oracle.returned(now, absence, &self.log, self.ahead, self.plan.config.on_doubt);
+        self.oracle.returned(
+            now,
+            absence,
+            self.stored_left,
+            &self.log,
+            self.ahead,
+            self.plan.config.on_doubt,
+        );
         for (arrival, source, event) in self.log.clone() {
             self.call.handle(now, Input::PastGate(arrival, source, event));
         }
