@@ -52,7 +52,8 @@ impl Call {
         let closed = self.gate.closed_within(window);
         let shut = closed.iter().any(|c| c.contains(window));
         let all_known = self.config.channels.parties().iter().all(|p| known[p.channel()] == Some(window));
-        let ear = self.ear(rate_hz, !shut && !all_known);
+        // What was cut off in the middle of speech is heard again, whatever follows it.
+        let ear = self.ear(rate_hz, self.cut_in_speech || (!shut && !all_known));
         match ear {
             Ear::Opening => return Emitted::Done,
             Ear::Waits => return Emitted::Blocked,

@@ -67,6 +67,8 @@ impl Call {
     pub(super) fn finish_audio(&mut self) -> bool {
         let open = self.sessions.last().is_some_and(|s| !s.audio_ended);
         self.end_audio();
+        // No session follows that could hear again what this one leaves.
+        self.cut_in_speech = false;
         open
     }
 

@@ -90,7 +90,9 @@ impl Call {
         match (self.emit_one(), draining) {
             (Emitted::Done, _) => true,
             (Emitted::Blocked, true) => self.drained(false),
-            (Emitted::Nothing, true) => self.conclude_stretch() || self.finish_audio() || self.drained(true),
+            (Emitted::Nothing, true) => {
+                self.conclude_stretch() || self.hear_cut_again() || self.finish_audio() || self.drained(true)
+            }
             (Emitted::Blocked, false) => {
                 (self.has_room() && self.judge_next()) || self.demux_one() || self.tend_link()
             }

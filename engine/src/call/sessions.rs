@@ -219,6 +219,14 @@ impl Call {
         self.end_audio();
     }
 
+    /// No audio follows: what was cut off in the middle of speech is all there is to hear again. False if there is none.
+    pub(super) fn hear_cut_again(&mut self) -> bool {
+        if std::mem::take(&mut self.cut_in_speech) {
+            self.replay.rewind();
+        }
+        self.replay.is_pending()
+    }
+
     /// A result that ends where its session was cut off in the middle of speech: the next session hears all of it.
     pub(super) fn is_cut_off(&self, session: &Session, speech: Interval) -> bool {
         let near = Span::from_ms(i64::from(self.word_error_ms())) + CUT_OFF_WITHIN;

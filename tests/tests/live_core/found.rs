@@ -163,3 +163,18 @@ fn a_backlog_that_goes_out_slowly_is_not_given_up_at_the_end() {
     assert!(world.run().messages.undelivered.is_empty());
     assert_eq!(world.texts().len(), 15);
 }
+
+#[test]
+fn a_word_that_a_stall_cut_off_is_heard_although_all_behind_it_is_closed() {
+    // Sent up to the end of the word, which is that of a chunk.
+    let words = [(1_000, "hello"), (4_110, "refund")];
+    for fragments in [30, 4] {
+        let mut world = said(&words, 30);
+        world.streams[0].1.truncate(fragments);
+        world.cuts = vec![Cut::Stall(4)];
+        event(&mut world, 4_400, EventKind::PauseRecording, 4_300);
+        world.run();
+        let said: Vec<_> = world.said().into_iter().map(|(_, text)| text).collect();
+        assert_eq!(said, ["hello", "refund"], "{fragments} fragments");
+    }
+}

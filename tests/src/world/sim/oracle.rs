@@ -155,9 +155,10 @@ impl<'p> Oracle<'p> {
             self.assumed.add(from.max(stored), to.min(absence.died));
         }
         // What left behind the last sign of life is heard again, by what is known now.
-        self.emitted.cut(absence.died);
-        self.zeroed.cut(absence.died);
-        self.frontier = self.frontier.min(absence.died);
+        let sign = absence.died.max(stored);
+        self.emitted.cut(sign);
+        self.zeroed.cut(sign);
+        self.frontier = self.frontier.min(sign);
         let other = |event: &TelephonyEvent| event.call_id.as_deref() == Some(FOREIGN_CONTACT_ID);
         let in_use = log.iter().any(|(arrival, _, e)| *arrival <= absence.died && !other(e));
         // Nobody may have been there to take events: nothing of that time is to be heard, if there are any.

@@ -60,4 +60,8 @@ pub const REGRESSIONS: &[(u64, &str)] = &[
         5100822,
         "P3: a connection that stalled at once counted as proof that nothing follows the last fragment",
     ),
+    (
+        6001193,
+        "P3: what a stall had cut off in the middle of speech was not heard again where all behind it was closed",
+    ),
 ];
