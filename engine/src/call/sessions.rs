@@ -287,8 +287,9 @@ impl Call {
         let near = Span::from_ms(i64::from(self.word_error_ms())) + self.config.chunk;
         let Some(session) = self.sessions.iter_mut().find(|s| s.map.id == id) else { return };
         session.partial[channel] = !is_final;
-        // A result that comes late answers nothing that was said behind it.
-        let until = speech.map(|s| s.to).filter(|to| session.loud_until[channel] > Some(*to));
+        // A result that comes late answers nothing that was said behind it: how long somebody was loud is known to a chunk.
+        let chunk = self.config.chunk;
+        let until = speech.map(|s| s.to).filter(|to| session.loud_until[channel] > Some(*to + chunk));
         session.unanswered[channel] = session.unanswered[channel].and(until);
         session.last_speech = session.last_speech.max(speech.map(|s| s.to));
         if is_final {
