@@ -3,26 +3,25 @@
 //! A small state machine of its own. It is told what came and how connections ended, and says what to open
 //! next, or that no more will come. It knows fragment numbers and times; not audio, contacts or sockets.
 
+mod over;
+mod saved;
 mod trail;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use serde::{Deserialize, Serialize};
-
-use crate::time::{Span, Time};
+use crate::time::Time;
 
 use super::backoff::Backoff;
 use super::live::{LiveConfig, StartSelector};
 use super::stream::{MediaAction, MediaCause, MediaError, MediaFrom, MediaRequest, MediaSegment};
 use super::summary::{EndReason, MediaSummary};
+pub(super) use saved::SavedLink;
 use trail::Trail;
 
 /// Segments that wait for the one before them to end. More triggers than that are no call's.
 const MAX_SEGMENTS: usize = 16;
 /// Segments that are over and may have to be read again.
 const MAX_PASSED: usize = 64;
-/// A connection that has more to give than what came last gives it without a pause.
-const AT_ONCE: Span = Span::from_s(3);
 
 /// What is to be done about the connection.
 #[derive(Debug)]
@@ -42,21 +41,6 @@ enum State {
     /// Open; the last byte came at this time.
     Open(Time),
     Over,
-}
-
-/// What survives of the connection: where the next life of the call begins to read.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct SavedLink {
-    /// The segments of the call, those behind the last one read included.
-    segments: Vec<MediaSegment>,
-    /// Which of them to begin in.
-    begin_in: usize,
-    /// The fragment to begin behind; `None`: where the segment begins.
-    pub(super) after_fragment: Option<String>,
-    /// The fragment in front of that.
-    before_fragment: Option<String>,
-    audio_end: Option<Time>,
 }
 
 #[derive(Debug)]
@@ -128,47 +112,6 @@ impl Link {
             reconnects: BTreeMap::new(),
             selectors: BTreeMap::new(),
             config: config.clone(),
-        }
-    }
-
-    /// Where a further life of the call is to begin, if all audio before `floor` is final.
-    pub(super) fn save(&mut self, floor: Option<Time>) -> SavedLink {
-        let step = floor.and_then(|floor| self.trail.behind(floor)).cloned();
-        let before = step.as_ref().and_then(|_| self.trail.before()).map(|step| step.number.clone());
-        let first = step.as_ref().map_or(0, |s| s.segment);
-        let back = usize::try_from(self.number.saturating_sub(first)).unwrap_or(usize::MAX);
-        SavedLink {
-            segments: self.passed.iter().chain([&self.segment]).chain(&self.next).cloned().collect(),
-            begin_in: self.passed.len().saturating_sub(back),
-            after_fragment: step.map(|s| s.number),
-            before_fragment: before,
-            audio_end: floor,
-        }
-    }
-
-    /// Goes on where another process left off; `media` is what was counted until then. `STOP_STREAMING` is read
-    /// again with the audio in front of it, and says only then that nothing follows.
-    pub(super) fn restore(&mut self, saved: SavedLink, media: &MediaSummary) {
-        // Split, not collected from the rest of an iterator: the deque that the standard library (Rust 1.95) makes of
-        // a vector's iterator that is used up gives back memory that is not its own.
-        let mut passed = VecDeque::from(saved.segments);
-        let mut rest = passed.split_off(saved.begin_in.min(passed.len()));
-        self.passed = passed;
-        self.segment = rest.pop_front().unwrap_or_else(|| self.segment.clone());
-        self.next = rest;
-        self.number = self.passed.len() as u64;
-        if let (Some(number), Some(end)) = (&saved.after_fragment, saved.audio_end) {
-            // It stays the place to begin behind until a later one is final.
-            self.trail.add(number, self.number, end);
-        }
-        (self.last_fragment, self.fragment_before) = (saved.after_fragment, saved.before_fragment);
-        self.audio_end = saved.audio_end;
-        self.connection = media.selectors.values().sum::<u64>().try_into().unwrap_or(u32::MAX);
-        self.reconnects.clone_from(&media.reconnects);
-        for name in MediaFrom::NAMES {
-            if let Some(n) = media.selectors.get(name) {
-                self.selectors.insert(name, *n);
-            }
         }
     }
 
@@ -334,43 +277,12 @@ impl Link {
         }
     }
 
-    /// Every contact is over, or a further segment waits, and the open connection alone cannot tell.
-    fn wants_certainty(&self, now: Time, alive: Time) -> bool {
-        let next = (!self.next.is_empty()).then(|| self.nothing_follows(alive));
-        [self.over_since(alive), next].into_iter().flatten().any(|(sure, at)| !sure && now >= at)
-    }
-
     fn give_up(&mut self, now: Time, alive: Time, what: String) -> Step {
         let since = self.contacts_over.map_or(alive, |over| over.max(alive));
         self.silent += u32::from(self.answers_since(since));
         let error = MediaError::new(MediaCause::Stalled, MediaAction::Retry, what);
         self.lost(now, &error);
         Step::Lost(error)
-    }
-
-    /// When the grace for anything to follow ends, and whether nothing coming until then is sure to mean that
-    /// nothing will. A connection that is older than the last sign of life may have stalled, and so may one over which
-    /// nothing came; even one that gave what was asked for again. Of two of those one would have gone on.
-    fn nothing_follows(&self, since: Time) -> (bool, Time) {
-        match self.answered.filter(|_| self.silent > 0 && self.answers_since(since)) {
-            Some(last) => (true, last + AT_ONCE.min(self.config.end_grace)),
-            None => (false, since.max(self.opened) + self.config.end_grace),
-        }
-    }
-
-    /// The open connection was opened since then, and lives.
-    fn answers_since(&self, since: Time) -> bool {
-        self.is_open() && self.opened >= since && self.answered.is_some()
-    }
-
-    /// Whether anything follows is asked by reading again what came last: silence alone may be a connection that is dead.
-    fn asks_again(&self) -> bool {
-        self.contacts_over.is_some() || !self.next.is_empty()
-    }
-
-    /// The same, once every contact is over.
-    fn over_since(&self, alive: Time) -> Option<(bool, Time)> {
-        self.contacts_over.map(|over| self.nothing_follows(over.max(alive)))
     }
 
     /// When [`Link::poll`] has something to say at the latest.
@@ -388,30 +300,6 @@ impl Link {
         let waits = self.alive.filter(|_| !self.next.is_empty() && self.is_open());
         let next = waits.map(|alive| self.nothing_follows(alive).1);
         [Some(connection), idle, over, stop, next].into_iter().flatten().min()
-    }
-
-    fn end_reason(&self, now: Time, alive: Time) -> Option<EndReason> {
-        if let Some(why) = &self.fatal {
-            return Some(EndReason::MediaFailed(why.clone()));
-        }
-        if !self.next.is_empty() {
-            return None;
-        }
-        let grace = self.config.end_grace;
-        if self.stopped.is_some_and(|at| now >= at + grace) {
-            return Some(EndReason::StopStreaming);
-        }
-        if self.over_since(alive).is_some_and(|(sure, at)| sure && now >= at) {
-            return Some(EndReason::ContactsEnded);
-        }
-        (now >= alive + self.config.idle_end).then_some(EndReason::Idle)
-    }
-
-    /// A further segment takes over once the one before it gives nothing more.
-    fn next_is_due(&self, now: Time, alive: Time) -> bool {
-        let (sure, at) = self.nothing_follows(alive);
-        let over = (sure && now >= at) || now >= alive + self.config.idle_end;
-        !self.next.is_empty() && (self.stopped.is_some() || over)
     }
 
     fn change_segment(&mut self, now: Time) {

@@ -93,10 +93,12 @@ pub(super) fn vague(stamp: Time, ahead: Span, event: &TelephonyEvent) -> (Time, 
     if closes(event) { (first, last) } else { (first, last + ahead) }
 }
 
-/// From when to when what left may have left as sound: what an event closed before it came, by its stamp.
-pub(super) fn late(stamp: Time, ahead: Span, event: &TelephonyEvent) -> Option<(Time, Time)> {
+/// From when to when what left and was closed may have left as sound: what an event closed before it came, by its
+/// stamp; or what lay before an opening of which the closing was lost.
+pub(super) fn late(stamp: Time, ahead: Span, event: &TelephonyEvent) -> (Time, Time) {
     let ahead = if ahead > Span::ZERO { ahead + Span::from_ms(100) } else { ahead };
-    closes(event).then(|| (effective(stamp, event), stamp + ahead))
+    let from = if closes(event) { effective(stamp, event) } else { stamp - REACH };
+    (from, stamp + ahead)
 }
 
 fn closes(event: &TelephonyEvent) -> bool {

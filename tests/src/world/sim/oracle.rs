@@ -151,7 +151,7 @@ impl<'p> Oracle<'p> {
             self.assumed.add(left.min(died), left.max(died));
         }
         // What left since it was last stored how far that was may have left before an event closed it.
-        for (from, to) in log.iter().filter_map(|(stamp, _, event)| gates::late(*stamp, ahead, event)) {
+        for (from, to) in log.iter().map(|(stamp, _, event)| gates::late(*stamp, ahead, event)) {
             self.assumed.add(from.max(stored), to.min(absence.died));
         }
         // What left behind the last sign of life is heard again, by what is known now.
