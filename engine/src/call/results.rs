@@ -19,8 +19,14 @@ const MAX_SENT_WORDS: usize = 1024;
 impl Call {
     pub(super) fn recognised(&mut self, event: RecogniserEvent) {
         match event {
-            RecogniserEvent::Segment(segment) if segment.is_final => self.segment(segment),
-            RecogniserEvent::Segment(segment) => self.partial(&segment),
+            RecogniserEvent::Segment(segment) => {
+                self.note_partial(&segment);
+                if segment.is_final {
+                    self.segment(segment);
+                } else {
+                    self.partial(&segment);
+                }
+            }
             RecogniserEvent::Progress { session, party, until } => {
                 let mark = self.sessions.iter().find(|s| s.map.id == session).and_then(|s| s.map.time(until));
                 let slot = &mut self.marks[party.channel()];

@@ -3,7 +3,7 @@
 //! A session is replaceable at any moment. What was sent and is not final waits in the replay ring and is
 //! sent again to the next one.
 
-use crate::recogniser::{Action, Capabilities, RecogniserError, SessionSpec, WordTimes};
+use crate::recogniser::{Action, Capabilities, RecogniserError, Segment, SessionSpec, WordTimes};
 use crate::time::{Span, Time};
 
 use super::intervals::Interval;
@@ -281,12 +281,18 @@ impl Call {
         self.outbox.release_paused(self.now);
     }
 
+    /// Notes which party of a session has a partial result, as results come: a final one may be taken long after.
+    pub(super) fn note_partial(&mut self, segment: &Segment) {
+        if let Some(session) = self.sessions.iter_mut().find(|s| s.map.id == segment.session) {
+            session.partial[segment.party.channel()] = !segment.is_final;
+        }
+    }
+
     /// Notes that speech of a session was recognised, up to the end of `speech`: it works.
     pub(super) fn heard(&mut self, id: u32, channel: usize, is_final: bool, speech: Option<Interval>) {
         self.reopen.worked();
         let near = Span::from_ms(i64::from(self.word_error_ms())) + self.config.chunk;
         let Some(session) = self.sessions.iter_mut().find(|s| s.map.id == id) else { return };
-        session.partial[channel] = !is_final;
         // A result that comes late answers nothing that was said behind it: how long somebody was loud is known to a chunk.
         let chunk = self.config.chunk;
         let until = speech.map(|s| s.to).filter(|to| session.loud_until[channel] > Some(*to + chunk));
@@ -389,3 +395,7 @@ fn settled(last_speech: Option<Time>, sent_until: Option<Time>) -> bool {
         _ => true,
     }
 }
+
+#[cfg(test)]
+#[path = "sessions_tests.rs"]
+mod tests;

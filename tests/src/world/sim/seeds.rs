@@ -64,4 +64,5 @@ pub const REGRESSIONS: &[(u64, &str)] = &[
         6001193,
         "P3: what a stall had cut off in the middle of speech was not heard again where all behind it was closed",
     ),
+    (7800270, "P3: a final result that had waited for its turn ended the partial one that had come since"),
 ];

@@ -1,0 +1,48 @@
+//! Sessions by themselves: what is final and what is not when results wait for those of another session.
+
+use super::*;
+use crate::call::{Config, ContactChoice, LiveConfig, MediaSegment};
+use crate::recogniser::{Party, RecogniserCause, RecogniserEvent, Word};
+
+fn at(ms: i64) -> Time {
+    Time::from_ms(1_000_000 + ms)
+}
+
+/// A call with a session that is to say its last words, and one that follows it and has heard 20 s from `at(0)` on.
+fn two_sessions() -> Call {
+    let mut config = Config::new(ContactChoice::First, "call");
+    config.live = Some(LiveConfig::new(MediaSegment::new("arn", None, None)));
+    let mut call = Call::new(config, 1);
+    call.now = at(20_000);
+    for id in [1, 2] {
+        call.end_audio();
+        call.open_session(8000);
+        let times = WordTimes::Measured { error_ms: 20 };
+        call.recogniser_ready(id, Capabilities::new("test", true, times, false));
+        if let Some(session) = call.sessions.last_mut() {
+            session.map.sent(at(0), 160_000);
+            session.sent_until = Some(at(20_000));
+        }
+    }
+    call
+}
+
+fn said(call: &mut Call, is_final: bool, from: i64, to: i64) {
+    let (from, to) = (Span::from_ms(from), Span::from_ms(to));
+    let word = Word::new("hello", from, to);
+    let segment = Segment::new(2, Party::Customer, is_final, from, to, vec![word]);
+    call.recognised(RecogniserEvent::Segment(segment));
+}
+
+#[test]
+fn a_final_result_that_waited_ends_no_speech_that_began_since() {
+    let mut call = two_sessions();
+    said(&mut call, true, 1_000, 1_200);
+    said(&mut call, false, 3_000, 6_000);
+    let lost = RecogniserError::new(RecogniserCause::Connection, Action::Retry, "by the test");
+    // Its last words never come: what waited for them is taken.
+    call.recogniser_lost(1, &lost);
+    assert_eq!(call.summary.recogniser.finals, 1);
+    call.forget_final();
+    assert_eq!(call.marks[Party::Customer.channel()], Some(at(1_200)), "what began since is not final");
+}
