@@ -75,7 +75,8 @@ pub(super) struct Link {
     contacts_over: Option<Time>,
     /// The last connection was opened then.
     opened: Time,
-    /// When bytes came over it last.
+    /// What had been read last then, and when that was read again.
+    expected: Option<String>,
     answered: Option<Time>,
     /// Connections in a row that gave what was asked for again, and nothing behind it.
     silent: u32,
@@ -106,6 +107,7 @@ impl Link {
             stopped: None,
             contacts_over: None,
             opened: Time::MIN,
+            expected: None,
             answered: None,
             silent: 0,
             fatal: None,
@@ -126,7 +128,10 @@ impl Link {
     /// Bytes came over the open connection.
     pub(super) fn bytes(&mut self, now: Time) {
         if let State::Open(last) = &mut self.state {
-            (*last, self.answered) = (now, Some(now));
+            *last = now;
+            if self.expected.is_none() {
+                self.answered.get_or_insert(now);
+            }
         }
     }
 
@@ -136,6 +141,11 @@ impl Link {
         self.fragments += 1;
         let Some(number) = number else { return true };
         self.attempt = 0;
+        if let State::Open(now) = self.state
+            && self.expected.as_deref() == Some(number)
+        {
+            self.answered.get_or_insert(now);
+        }
         if self.last_fragment.as_deref() == Some(number) {
             return false;
         }
@@ -329,6 +339,7 @@ impl Link {
         self.fragments = 0;
         self.state = State::Open(now);
         (self.opened, self.answered) = (now, None);
+        self.expected.clone_from(&self.last_fragment);
         *self.selectors.entry(from.name()).or_default() += 1;
         let request = MediaRequest { connection: self.connection, stream: self.segment.stream.clone(), from };
         Step::Open(request, self.cause.take())

@@ -2,7 +2,7 @@
 
 use crate::time::{Span, Time};
 
-use super::{EndReason, Link};
+use super::{EndReason, Link, State};
 
 /// A connection that has more to give than what came last gives it without a pause.
 const AT_ONCE: Span = Span::from_s(3);
@@ -18,9 +18,14 @@ impl Link {
     /// nothing will. A connection that is older than the last sign of life may have stalled, and so may one over which
     /// nothing came; even one that gave what was asked for again. Of two of those one would have gone on.
     pub(super) fn nothing_follows(&self, since: Time) -> (bool, Time) {
-        match self.answered.filter(|_| self.silent > 0 && self.answers_since(since)) {
-            Some(last) => (true, last + AT_ONCE.min(self.config.end_grace)),
-            None => (false, since.max(self.opened) + self.config.end_grace),
+        let grace = self.config.end_grace;
+        match (self.answered, self.state) {
+            (Some(at), _) if self.silent > 0 && self.answers_since(since) => (true, at + AT_ONCE.min(grace)),
+            // It is still on its way to what came last.
+            (None, State::Open(last)) if self.opened >= since => {
+                (false, since.max(self.opened).max(last) + grace)
+            }
+            _ => (false, since.max(self.opened) + grace),
         }
     }
 
@@ -29,7 +34,7 @@ impl Link {
         self.contacts_over.map(|over| self.nothing_follows(over.max(alive)))
     }
 
-    /// The open connection was opened since then, and lives.
+    /// The open connection was opened since then, and has given again what came last.
     pub(super) fn answers_since(&self, since: Time) -> bool {
         self.is_open() && self.opened >= since && self.answered.is_some()
     }

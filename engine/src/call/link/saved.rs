@@ -52,6 +52,9 @@ impl Link {
         self.number = self.passed.len() as u64;
         if let (Some(number), Some(end)) = (&saved.after_fragment, saved.audio_end) {
             // It stays the place to begin behind until a later one is final.
+            if let Some(before) = &saved.before_fragment {
+                self.trail.add(before, self.number, Time::MIN);
+            }
             self.trail.add(number, self.number, end);
         }
         (self.last_fragment, self.fragment_before) = (saved.after_fragment, saved.before_fragment);

@@ -185,6 +185,28 @@ fn that_nothing_follows_is_shown_only_by_connections_that_gave_the_last_fragment
 }
 
 #[test]
+fn a_connection_that_still_reads_what_was_read_before_shows_nothing() {
+    let mut l = link();
+    opened(&mut l, s(0));
+    for (number, end) in [("101", 1), ("102", 2), ("103", 3)] {
+        l.fragment(Some(number));
+        l.audio(s(end), Some(s(end)));
+        l.placed(number, s(end));
+    }
+    // Another life begins behind the second, and another after it where the first is all it knows to be before that.
+    let saved = l.save(Some(s(2)));
+    let mut l = link();
+    l.restore(saved.clone(), &MediaSummary::default());
+    assert_eq!(l.save(Some(s(2))), saved, "a life in which nothing happened forgets nothing");
+    l.contacts_over(s(60), true);
+    assert_eq!(opened(&mut l, s(60)), MediaFrom::AfterFragment("101".into()));
+    for now in 61..100 {
+        l.bytes(s(now));
+        assert!(l.poll(s(now)).is_none(), "at {now}");
+    }
+}
+
+#[test]
 fn a_first_connection_that_stalls_does_not_show_that_nothing_is_there() {
     let mut l = link();
     l.segment(s(0), MediaSegment::new("arn:two", Some(s(5)), None));

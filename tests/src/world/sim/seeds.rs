@@ -65,4 +65,8 @@ pub const REGRESSIONS: &[(u64, &str)] = &[
         "P3: what a stall had cut off in the middle of speech was not heard again where all behind it was closed",
     ),
     (7800270, "P3: a final result that had waited for its turn ended the partial one that had come since"),
+    (
+        8101939,
+        "P3: where everything was read again from the beginning, what was on its way counted as silence",
+    ),
 ];
