@@ -19,6 +19,15 @@ fn opened(link: &mut Link, now: Time) -> MediaFrom {
         other => panic!("{other:?}"),
     }
 }
+/// So many fragments of a second come, from 101 on.
+fn read(link: &mut Link, fragments: i64) {
+    for n in 1..=fragments {
+        let number = (100 + n).to_string();
+        assert!(link.fragment(Some(&number)), "it is new");
+        link.audio(s(n), Some(s(n)));
+        link.placed(&number, s(n));
+    }
+}
 /// Polls as time passes until something is to be done.
 fn later(link: &mut Link, mut now: Time) -> (Time, Step) {
     loop {
@@ -108,11 +117,7 @@ fn stop_streaming_ends_the_call_unless_a_segment_follows() {
 fn what_was_not_final_in_front_of_stop_streaming_is_read_again_before_anything_ends() {
     let mut l = link();
     opened(&mut l, s(0));
-    for (number, end) in [("101", 1), ("102", 2), ("103", 3)] {
-        l.fragment(Some(number));
-        l.audio(s(end), Some(s(end)));
-        l.placed(number, s(end));
-    }
+    read(&mut l, 3);
     l.stop_streaming(s(3));
     let saved = l.save(Some(s(2)));
     let two = MediaSegment::new("arn:two", Some(s(5)), None);
@@ -156,10 +161,7 @@ fn contacts_that_ended_shorten_the_wait_but_audio_proves_them_wrong() {
 fn that_nothing_follows_is_shown_only_by_connections_that_gave_the_last_fragment_again() {
     let mut l = link();
     opened(&mut l, s(0));
-    for (number, end) in [("101", 1), ("102", 2)] {
-        assert!(l.fragment(Some(number)));
-        l.audio(s(end), Some(s(end)));
-    }
+    read(&mut l, 2);
     l.bytes(s(2));
     l.contacts_over(s(3), true);
     let mut now = s(3);
@@ -188,11 +190,7 @@ fn that_nothing_follows_is_shown_only_by_connections_that_gave_the_last_fragment
 fn a_connection_that_still_reads_what_was_read_before_shows_nothing() {
     let mut l = link();
     opened(&mut l, s(0));
-    for (number, end) in [("101", 1), ("102", 2), ("103", 3)] {
-        l.fragment(Some(number));
-        l.audio(s(end), Some(s(end)));
-        l.placed(number, s(end));
-    }
+    read(&mut l, 3);
     // Another life begins behind the second, and another after it where the first is all it knows to be before that.
     let saved = l.save(Some(s(2)));
     let mut l = link();
