@@ -70,6 +70,8 @@ pub(super) struct Link {
     audio_end: Option<Time>,
     /// Last sign that the call is alive; its first chance was its start.
     alive: Option<Time>,
+    /// Last new audio of the call, or last moment at which there could be none.
+    heard: Option<Time>,
     stopped: Option<Time>,
     /// Every contact of the call is over since.
     contacts_over: Option<Time>,
@@ -104,6 +106,7 @@ impl Link {
             fragment_before: None,
             audio_end: None,
             alive: None,
+            heard: None,
             stopped: None,
             contacts_over: None,
             opened: Time::MIN,
@@ -161,7 +164,7 @@ impl Link {
     /// Audio of this call was placed, up to `end`. What was there already is no sign of life.
     pub(super) fn audio(&mut self, now: Time, end: Option<Time>) {
         if end > self.audio_end {
-            self.sign_of_life(now);
+            self.is_heard(now);
             self.backoff.worked();
             self.audio_end = end;
             self.stopped = None;
@@ -173,12 +176,18 @@ impl Link {
         if let State::Open(last) = &mut self.state {
             *last = now;
         }
+        self.is_heard(now);
+    }
+
+    /// Whatever was found out about what follows is not true any more.
+    fn is_heard(&mut self, now: Time) {
         self.sign_of_life(now);
+        (self.heard, self.silent) = (Some(now), 0);
     }
 
     /// The call is not over: an event about it came.
     pub(super) fn sign_of_life(&mut self, now: Time) {
-        (self.alive, self.silent) = (Some(now), 0);
+        self.alive = Some(now);
     }
 
     /// `STOP_STREAMING` was read behind the call's audio.
@@ -199,7 +208,7 @@ impl Link {
         if known || self.next.len() >= MAX_SEGMENTS {
             return;
         }
-        self.sign_of_life(now);
+        self.is_heard(now);
         self.contacts_over = None;
         if segment.stream == self.segment.stream && self.is_open() {
             // The same stream: its audio comes over the connection that is open.
@@ -262,34 +271,37 @@ impl Link {
 
     /// What is to be done now, once everything read so far has been taken in.
     pub(super) fn poll(&mut self, now: Time) -> Option<Step> {
-        let alive = *self.alive.get_or_insert(now);
+        self.alive.get_or_insert(now);
+        self.heard.get_or_insert(now);
         if self.state == State::Over {
             return None;
         }
-        if self.fatal.is_none() && self.next_is_due(now, alive) {
+        if self.fatal.is_none() && self.next_is_due(now) {
             self.change_segment(now);
         }
-        if let Some(reason) = self.end_reason(now, alive) {
+        if let Some(reason) = self.end_reason(now) {
             self.state = State::Over;
             return Some(Step::End(reason));
         }
         match self.state {
             State::Open(last) if now >= last + self.config.stall_timeout => {
                 let what = format!("nothing came for {} ms", self.config.stall_timeout.ms());
-                Some(self.give_up(now, alive, what))
+                Some(self.give_up(now, what))
             }
-            State::Open(_) if self.wants_certainty(now, alive) => {
+            State::Open(_) if self.wants_certainty(now) => {
                 let what = "the call may be over here: a new connection shows whether anything follows";
-                Some(self.give_up(now, alive, what.to_owned()))
+                Some(self.give_up(now, what.to_owned()))
             }
             State::Closed(at) if now >= at => Some(self.open(now)),
             _ => None,
         }
     }
 
-    fn give_up(&mut self, now: Time, alive: Time, what: String) -> Step {
-        let since = self.contacts_over.map_or(alive, |over| over.max(alive));
-        self.silent += u32::from(self.answers_since(since));
+    fn give_up(&mut self, now: Time, what: String) -> Step {
+        if self.asked_since().is_some_and(|since| self.answers_since(since)) {
+            self.silent += 1;
+            self.backoff.worked();
+        }
         let error = MediaError::new(MediaCause::Stalled, MediaAction::Retry, what);
         self.lost(now, &error);
         Step::Lost(error)
@@ -303,13 +315,10 @@ impl Link {
             State::Closed(at) => at,
             State::Open(last) => last + self.config.stall_timeout,
         };
-        let idle = self.alive.map(|alive| alive + self.config.idle_end);
-        let over =
-            self.over_since(self.alive.unwrap_or(Time::MIN)).filter(|_| self.is_open()).map(|(_, at)| at);
+        let idle = self.idle_since().map(|since| since + self.config.idle_end);
+        let sure = self.nothing_follows().filter(|_| self.is_open()).map(|(_, at)| at);
         let stop = self.stopped.map(|at| at + grace);
-        let waits = self.alive.filter(|_| !self.next.is_empty() && self.is_open());
-        let next = waits.map(|alive| self.nothing_follows(alive).1);
-        [Some(connection), idle, over, stop, next].into_iter().flatten().min()
+        [Some(connection), idle, sure, stop].into_iter().flatten().min()
     }
 
     fn change_segment(&mut self, now: Time) {
@@ -322,7 +331,7 @@ impl Link {
         }
         self.pass_to(next);
         self.stopped = None;
-        self.sign_of_life(now);
+        self.is_heard(now);
     }
 
     fn pass_to(&mut self, segment: MediaSegment) {
@@ -349,7 +358,8 @@ impl Link {
     /// oldest on; what the service refuses, in turn down to what comes now. Round and round, since what is not
     /// there yet may come.
     fn selector(&self) -> MediaFrom {
-        let known = if self.asks_again() { &self.fragment_before } else { &self.last_fragment };
+        // Whether anything follows is asked by reading again what came last: silence alone may be a dead connection.
+        let known = if self.asked_since().is_some() { &self.fragment_before } else { &self.last_fragment };
         let first = known.clone().map_or_else(|| self.first_selector(), MediaFrom::AfterFragment);
         let mut choices = vec![first];
         if self.last_fragment.is_some()

@@ -8,30 +8,38 @@ use super::{EndReason, Link, State};
 const AT_ONCE: Span = Span::from_s(3);
 
 impl Link {
-    /// Every contact is over, or a further segment waits, and the open connection alone cannot tell.
-    pub(super) fn wants_certainty(&self, now: Time, alive: Time) -> bool {
-        let next = (!self.next.is_empty()).then(|| self.nothing_follows(alive));
-        [self.over_since(alive), next].into_iter().flatten().any(|(sure, at)| !sure && now >= at)
+    /// Since when it is asked whether anything follows: every contact is over, or a further segment waits. An event
+    /// says that a call is alive, but not that anything more of it comes in this segment.
+    pub(super) fn asked_since(&self) -> Option<Time> {
+        if !self.next.is_empty() {
+            return self.heard;
+        }
+        self.contacts_over.map(|over| self.alive.map_or(over, |alive| alive.max(over)))
     }
 
-    /// When the grace for anything to follow ends, and whether nothing coming until then is sure to mean that
-    /// nothing will. A connection that is older than the last sign of life may have stalled, and so may one over which
-    /// nothing came; even one that gave what was asked for again. Of two of those one would have gone on.
-    pub(super) fn nothing_follows(&self, since: Time) -> (bool, Time) {
-        let grace = self.config.end_grace;
-        match (self.answered, self.state) {
+    /// While that is asked, when the grace for anything to follow ends, and whether nothing coming until then is sure
+    /// to mean that nothing will. A connection that is older than the question may have stalled, and so may one over
+    /// which nothing came; even one that gave what was asked for again. Of two of those one would have gone on.
+    pub(super) fn nothing_follows(&self) -> Option<(bool, Time)> {
+        let (since, grace) = (self.asked_since()?, self.config.end_grace);
+        Some(match (self.answered, self.state) {
             (Some(at), _) if self.silent > 0 && self.answers_since(since) => (true, at + AT_ONCE.min(grace)),
             // It is still on its way to what came last.
             (None, State::Open(last)) if self.opened >= since => {
                 (false, since.max(self.opened).max(last) + grace)
             }
             _ => (false, since.max(self.opened) + grace),
-        }
+        })
     }
 
-    /// The same, once every contact is over.
-    pub(super) fn over_since(&self, alive: Time) -> Option<(bool, Time)> {
-        self.contacts_over.map(|over| self.nothing_follows(over.max(alive)))
+    /// Nothing has come, and nothing will.
+    fn is_sure(&self, now: Time) -> bool {
+        self.nothing_follows().is_some_and(|(sure, at)| sure && now >= at)
+    }
+
+    /// The open connection alone cannot tell whether anything follows.
+    pub(super) fn wants_certainty(&self, now: Time) -> bool {
+        self.nothing_follows().is_some_and(|(sure, at)| !sure && now >= at)
     }
 
     /// The open connection was opened since then, and has given again what came last.
@@ -39,33 +47,34 @@ impl Link {
         self.is_open() && self.opened >= since && self.answered.is_some()
     }
 
-    /// Whether anything follows is asked by reading again what came last: silence alone may be a connection that is dead.
-    pub(super) fn asks_again(&self) -> bool {
-        self.contacts_over.is_some() || !self.next.is_empty()
+    /// Since when nothing has come: of the call, or of the segment if a further one waits.
+    pub(super) fn idle_since(&self) -> Option<Time> {
+        if self.next.is_empty() { self.alive } else { self.heard }
+    }
+
+    fn is_idle(&self, now: Time) -> bool {
+        self.idle_since().is_some_and(|since| now >= since + self.config.idle_end)
     }
 
     /// Why the call is over, if it is.
-    pub(super) fn end_reason(&self, now: Time, alive: Time) -> Option<EndReason> {
+    pub(super) fn end_reason(&self, now: Time) -> Option<EndReason> {
         if let Some(why) = &self.fatal {
             return Some(EndReason::MediaFailed(why.clone()));
         }
         if !self.next.is_empty() {
             return None;
         }
-        let grace = self.config.end_grace;
-        if self.stopped.is_some_and(|at| now >= at + grace) {
+        if self.stopped.is_some_and(|at| now >= at + self.config.end_grace) {
             return Some(EndReason::StopStreaming);
         }
-        if self.over_since(alive).is_some_and(|(sure, at)| sure && now >= at) {
+        if self.is_sure(now) {
             return Some(EndReason::ContactsEnded);
         }
-        (now >= alive + self.config.idle_end).then_some(EndReason::Idle)
+        self.is_idle(now).then_some(EndReason::Idle)
     }
 
     /// A further segment takes over once the one before it gives nothing more.
-    pub(super) fn next_is_due(&self, now: Time, alive: Time) -> bool {
-        let (sure, at) = self.nothing_follows(alive);
-        let over = (sure && now >= at) || now >= alive + self.config.idle_end;
-        !self.next.is_empty() && (self.stopped.is_some() || over)
+    pub(super) fn next_is_due(&self, now: Time) -> bool {
+        !self.next.is_empty() && (self.stopped.is_some() || self.is_sure(now) || self.is_idle(now))
     }
 }

@@ -226,3 +226,36 @@ fn a_fatal_error_ends_the_call_with_its_reason() {
     let (_, step) = later(&mut l, s(0));
     assert!(matches!(step, Step::End(EndReason::MediaFailed(why)) if why == "no such stream"));
 }
+
+/// Lives on from 3 s, with an event about the call every 5 s, until another stream is asked for; when that is.
+fn until_the_next_segment(answers: bool) -> i64 {
+    let mut l = link();
+    opened(&mut l, s(0));
+    read(&mut l, 2);
+    l.segment(s(3), MediaSegment::new("arn:two", Some(s(5)), None));
+    for now in 3..300 {
+        if now % 5 == 0 {
+            l.sign_of_life(s(now));
+        }
+        while let Some(step) = l.poll(s(now)) {
+            match step {
+                Step::Open(request, _) if request.stream == "arn:two" => return now,
+                Step::Open(..) if answers => {
+                    l.fragment(Some("102"));
+                    l.bytes(s(now));
+                }
+                Step::Open(..) => l.lost(s(now), &eof()),
+                Step::Lost(_) => {}
+                Step::End(reason) => panic!("{reason:?} at {now}, and a segment waits"),
+            }
+        }
+    }
+    panic!("it never came")
+}
+
+#[test]
+fn events_keep_a_call_alive_but_do_not_keep_it_in_a_segment_that_is_over() {
+    assert!((20..40).contains(&until_the_next_segment(true)));
+    // Nothing is ever sure: it is idle, and goes on all the same.
+    assert!((120..130).contains(&until_the_next_segment(false)));
+}

@@ -96,7 +96,6 @@ pub(super) fn vague(stamp: Time, ahead: Span, event: &TelephonyEvent) -> (Time, 
 /// From when to when what left and was closed may have left as sound: what an event closed before it came, by its
 /// stamp; or what lay before an opening of which the closing was lost.
 pub(super) fn late(stamp: Time, ahead: Span, event: &TelephonyEvent) -> (Time, Time) {
-    let ahead = if ahead > Span::ZERO { ahead + Span::from_ms(100) } else { ahead };
     let from = if closes(event) { effective(stamp, event) } else { stamp - REACH };
     (from, stamp + ahead)
 }

@@ -138,6 +138,8 @@ impl<'p> Oracle<'p> {
         on_doubt: OnDoubt,
     ) {
         self.settle();
+        // It is stored to a tenth of a second.
+        let ahead = if ahead > Span::ZERO { ahead + Span::from_ms(100) } else { ahead };
         if ahead > Span::ZERO {
             // Nobody knows any more how far the media was ahead of the clock when an event came: in doubt closed.
             self.known.read_again();

@@ -69,4 +69,8 @@ pub const REGRESSIONS: &[(u64, &str)] = &[
         8101939,
         "P3: where everything was read again from the beginning, what was on its way counted as silence",
     ),
+    (
+        10001392,
+        "P3: gate events kept the call in a segment that was over, and at last it ended before the next",
+    ),
 ];
