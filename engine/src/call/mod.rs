@@ -323,7 +323,6 @@ impl Call {
             Input::Absent(_) | Input::Tick => {}
         }
         self.raise_alarm();
-        self.note_back_pressure();
         self.note_ahead();
     }
 
@@ -346,6 +345,7 @@ impl Call {
                 return output;
             }
             if !self.advance() {
+                self.note_back_pressure();
                 return Output::Wait(self.deadline());
             }
         }
@@ -416,7 +416,7 @@ impl Call {
         // While posts are withheld the outbox has nothing to do before the gate opens.
         let posts = if self.gate_withholds() { self.withheld_until() } else { self.outbox.deadline() };
         // Without room nothing is judged, however long it has waited.
-        let judged = self.filter.deadline().filter(|_| self.has_room());
+        let judged = self.filter.deadline().filter(|_| self.phase == Phase::Running && self.has_room());
         [drain, alarm, judged, posts, self.link_deadline(), Some(self.wake)]
             .into_iter()
             .flatten()

@@ -165,6 +165,9 @@ impl Call {
         self.take(piece);
         while let Some(id) = self.filter.next_question() {
             self.outputs.push_back(Output::Resolve(id));
+            if let Some(link) = &mut self.link {
+                link.may_follow(self.now);
+            }
         }
         true
     }
@@ -226,7 +229,8 @@ impl Call {
             let number = fragment.tags.fragment_number.as_deref();
             // One that ends in an error is not complete, whatever it says.
             let complete = fragment.complete && fragment.tags.in_band_error.is_none();
-            if !link.fragment(number.filter(|_| complete)) {
+            // A later piece of the same fragment is not what was read before.
+            if !link.fragment(number.filter(|_| complete)) && fragment.first_piece {
                 return;
             }
         }

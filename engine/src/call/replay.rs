@@ -71,6 +71,12 @@ impl Replay {
         self.next = 0;
     }
 
+    /// Nobody will hear any of it again.
+    pub(super) fn clear(&mut self) {
+        (self.next, self.length) = (0, Span::ZERO);
+        self.kept.clear();
+    }
+
     /// Something is still to be sent again.
     pub(super) fn is_pending(&self) -> bool {
         self.next < self.kept.len()

@@ -20,7 +20,7 @@ impl Call {
     pub(super) fn recognised(&mut self, event: RecogniserEvent) {
         match event {
             RecogniserEvent::Segment(segment) => {
-                self.note_partial(&segment);
+                self.set_partial(&segment, !segment.is_final);
                 if segment.is_final {
                     self.segment(segment);
                 } else {
@@ -75,6 +75,8 @@ impl Call {
             return;
         };
         if self.is_cut_off(session, whole) {
+            // It is not final: no mark may pass over it.
+            self.set_partial(segment, true);
             self.summary.recogniser.partials += 1;
             return;
         }

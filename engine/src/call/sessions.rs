@@ -9,6 +9,7 @@ use crate::time::{Span, Time};
 use super::intervals::Interval;
 use super::known::Known;
 use super::quiet;
+use super::summary::DropReason;
 use super::utterance::SessionMap;
 use super::{Call, EndReason, Output, Phase, Report};
 
@@ -270,10 +271,15 @@ impl Call {
             session.audio_ended = true;
             session.ended = true;
         }
-        // Nobody is left to hear what has not been handed on.
+        // Nobody is left to hear what has not been handed on, or was to be heard again.
         self.timeline = None;
         self.then.clear();
+        self.replay.clear();
+        self.cut_in_speech = false;
         self.outputs.clear();
+        let waiting = self.filter.abandon();
+        self.let_go(DropReason::Stopped, waiting, "waiting".to_owned());
+        self.release_held();
         if self.config.live.is_some() {
             self.outputs.push_back(Output::CloseMedia);
         }
@@ -281,10 +287,11 @@ impl Call {
         self.outbox.release_paused(self.now);
     }
 
-    /// Notes which party of a session has a partial result, as results come: a final one may be taken long after.
-    pub(super) fn note_partial(&mut self, segment: &Segment) {
+    /// Notes whether the party of a result has speech that is not final, as results come: a final one may be taken long
+    /// after.
+    pub(super) fn set_partial(&mut self, segment: &Segment, partial: bool) {
         if let Some(session) = self.sessions.iter_mut().find(|s| s.map.id == segment.session) {
-            session.partial[segment.party.channel()] = !segment.is_final;
+            session.partial[segment.party.channel()] = partial;
         }
     }
 

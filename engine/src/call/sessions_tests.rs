@@ -1,6 +1,7 @@
 //! Sessions by themselves: what is final and what is not when results wait for those of another session.
 
 use super::*;
+use crate::call::replay::Kept;
 use crate::call::{Config, ContactChoice, LiveConfig, MediaSegment};
 use crate::recogniser::{Party, RecogniserCause, RecogniserEvent, Word};
 
@@ -45,4 +46,30 @@ fn a_final_result_that_waited_ends_no_speech_that_began_since() {
     assert_eq!(call.summary.recogniser.finals, 1);
     call.forget_final();
     assert_eq!(call.marks[Party::Customer.channel()], Some(at(1_200)), "what began since is not final");
+}
+
+#[test]
+fn what_a_cut_left_to_be_heard_again_is_not_final() {
+    let mut call = two_sessions();
+    let lost = RecogniserError::new(RecogniserCause::Connection, Action::Retry, "by the test");
+    call.recogniser_lost(1, &lost);
+    said(&mut call, false, 0, 15_000);
+    call.cut(true);
+    // What was cut off in the middle of a long speech comes as a final result, and is put aside.
+    said(&mut call, true, 0, 19_900);
+    call.recognised(RecogniserEvent::Ended { session: 2 });
+    assert_eq!(call.marks[Party::Customer.channel()], None, "all of it is heard again");
+}
+
+#[test]
+fn a_recogniser_that_fails_for_good_ends_the_call_whatever_was_to_be_heard_again() {
+    let mut call = two_sessions();
+    call.cut_in_speech = true;
+    call.replay.keep(Kept { start: at(0), end: at(100), pcm: bytes::Bytes::from_static(&[1; 64]) });
+    call.replay.rewind();
+    said(&mut call, true, 1_000, 1_200);
+    let fatal = RecogniserError::new(RecogniserCause::Refused, Action::Fatal, "by the test");
+    call.recogniser_lost(2, &fatal);
+    assert!(!call.hear_cut_again(), "nobody is left to hear it");
+    assert_eq!(call.summary.recogniser.finals, 1, "what had been said already is taken");
 }

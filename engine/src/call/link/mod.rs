@@ -185,6 +185,12 @@ impl Link {
         (self.heard, self.silent) = (Some(now), 0);
     }
 
+    /// Audio of a contact nobody knows has come: it may be the call's next leg.
+    pub(super) fn may_follow(&mut self, now: Time) {
+        self.is_heard(now);
+        self.stopped = self.stopped.map(|_| now);
+    }
+
     /// The call is not over: an event about it came.
     pub(super) fn sign_of_life(&mut self, now: Time) {
         self.alive = Some(now);
@@ -359,12 +365,13 @@ impl Link {
     /// there yet may come.
     fn selector(&self) -> MediaFrom {
         // Whether anything follows is asked by reading again what came last: silence alone may be a dead connection.
-        let known = if self.asked_since().is_some() { &self.fragment_before } else { &self.last_fragment };
-        let first = known.clone().map_or_else(|| self.first_selector(), MediaFrom::AfterFragment);
+        let before = self.fragment_before.as_ref().filter(|_| self.asked_since().is_some());
+        // With but one fragment read, from where that was found; `NOW` would pass over what came since.
+        let only = self.asked_since().is_some() && self.config.start_with != StartSelector::Now;
+        let known = before.or(self.last_fragment.as_ref().filter(|_| !only));
+        let first = known.cloned().map_or_else(|| self.first_selector(), MediaFrom::AfterFragment);
         let mut choices = vec![first];
-        if self.last_fragment.is_some()
-            && let Some(end) = self.audio_end
-        {
+        if let Some(end) = self.audio_end {
             choices.push(MediaFrom::ProducerTime(end - self.config.start_margin));
         }
         for further in [MediaFrom::Earliest, MediaFrom::Now] {

@@ -259,3 +259,16 @@ fn events_keep_a_call_alive_but_do_not_keep_it_in_a_segment_that_is_over() {
     // Nothing is ever sure: it is idle, and goes on all the same.
     assert!((120..130).contains(&until_the_next_segment(false)));
 }
+
+#[test]
+fn a_contact_that_nobody_knows_may_be_the_next_leg() {
+    let mut l = link();
+    opened(&mut l, s(0));
+    read(&mut l, 2);
+    l.stop_streaming(s(2));
+    l.bytes(s(11));
+    l.may_follow(s(11));
+    assert!(l.poll(s(13)).is_none(), "it is asked about");
+    let (at, step) = later(&mut l, s(13));
+    assert!(matches!(step, Step::End(EndReason::StopStreaming)) && at == s(21), "{step:?} {at:?}");
+}

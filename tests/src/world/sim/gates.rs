@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use engine::call::{EventKind, GateSource, TelephonyEvent};
 use engine::time::{Span, Time};
 
+use super::ranges::Ranges;
+
 /// How far a browser's clock may move an event.
 const REACH: Span = Span::from_s(10);
 
@@ -153,6 +155,13 @@ impl Known {
         }
         self.events.sort_by_key(|e| (e.at, e.stamp));
         self.settle();
+    }
+
+    /// What of the time before `now` is closed.
+    pub(super) fn past(&self, now: Time) -> Ranges {
+        let mut past = Ranges::default();
+        self.closed.iter().for_each(|(from, to)| past.add(*from, (*to).min(now)));
+        past
     }
 
     /// Nothing of this time is to be heard, if there is a gate on this call at all.

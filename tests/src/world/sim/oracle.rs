@@ -142,7 +142,9 @@ impl<'p> Oracle<'p> {
         let ahead = if ahead > Span::ZERO { ahead + Span::from_ms(100) } else { ahead };
         if ahead > Span::ZERO {
             // Nobody knows any more how far the media was ahead of the clock when an event came: in doubt closed.
+            let closed = self.known.past(now);
             self.known.read_again();
+            self.opened_again(&closed, now);
             for (stamp, _, event) in log {
                 let (from, to) = gates::vague(*stamp, ahead, event);
                 self.reopened.add(from, to);
@@ -189,17 +191,9 @@ impl<'p> Oracle<'p> {
     ) {
         self.logged += 1;
         let before = self.known.is_closed(now);
-        let past = |known: &Known| {
-            let mut past = Ranges::default();
-            known.closed.iter().for_each(|(from, to)| past.add(*from, (*to).min(now)));
-            past
-        };
-        let closed = past(&self.known);
+        let closed = self.known.past(now);
         self.known.arrived(arrival, stamp, source, event);
-        let closed_now = past(&self.known);
-        for (from, to) in closed.without(&closed_now).iter() {
-            self.reopened.add(from, to);
-        }
+        let closed_now = self.opened_again(&closed, now);
         if let Some(Pending { from, to, .. }) = self.pending
             && closed.measure(from, to) != closed_now.measure(from, to)
         {
@@ -209,6 +203,15 @@ impl<'p> Oracle<'p> {
         if !before && self.known.is_closed(now) {
             self.closings.push(now);
         }
+    }
+
+    /// Notes what of the past was closed, and is not any more; returns what is.
+    fn opened_again(&mut self, closed: &Ranges, now: Time) -> Ranges {
+        let closed_now = self.known.past(now);
+        for (from, to) in closed.without(&closed_now).iter() {
+            self.reopened.add(from, to);
+        }
+        closed_now
     }
 
     // --- audio -------------------------------------------------------------------------------------

@@ -73,4 +73,8 @@ pub const REGRESSIONS: &[(u64, &str)] = &[
         10001392,
         "P3: gate events kept the call in a segment that was over, and at last it ended before the next",
     ),
+    (
+        11200378,
+        "P3: what kept the call from reading arose while it worked, and was no excuse when it looked next",
+    ),
 ];
