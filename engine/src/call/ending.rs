@@ -33,13 +33,18 @@ impl Call {
     pub(super) fn stop(&mut self) {
         if self.phase == Phase::Running {
             self.summary.end = EndReason::Stopped;
-            let waiting = self.filter.abandon();
-            self.let_go(DropReason::Stopped, waiting, "waiting".to_owned());
+            self.let_waiting_go();
             if self.config.live.is_some() {
                 self.outputs.push_back(Output::CloseMedia);
             }
             self.drain();
         }
+    }
+
+    /// Nobody will judge the fragments that wait for a contact.
+    pub(super) fn let_waiting_go(&mut self) {
+        let waiting = self.filter.abandon();
+        self.let_go(DropReason::Stopped, waiting, "waiting".to_owned());
     }
 
     /// No more audio comes: hands on what there is, then waits for its words.

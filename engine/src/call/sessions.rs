@@ -9,7 +9,6 @@ use crate::time::{Span, Time};
 use super::intervals::Interval;
 use super::known::Known;
 use super::quiet;
-use super::summary::DropReason;
 use super::utterance::SessionMap;
 use super::{Call, EndReason, Output, Phase, Report};
 
@@ -277,8 +276,7 @@ impl Call {
         self.replay.clear();
         self.cut_in_speech = false;
         self.outputs.clear();
-        let waiting = self.filter.abandon();
-        self.let_go(DropReason::Stopped, waiting, "waiting".to_owned());
+        self.let_waiting_go();
         self.release_held();
         if self.config.live.is_some() {
             self.outputs.push_back(Output::CloseMedia);
