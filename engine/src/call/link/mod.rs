@@ -365,10 +365,12 @@ impl Link {
     /// there yet may come.
     fn selector(&self) -> MediaFrom {
         // Whether anything follows is asked by reading again what came last: silence alone may be a dead connection.
-        let before = self.fragment_before.as_ref().filter(|_| self.asked_since().is_some());
         // With but one fragment read, from where that was found; `NOW` would pass over what came since.
-        let only = self.asked_since().is_some() && self.config.start_with != StartSelector::Now;
-        let known = before.or(self.last_fragment.as_ref().filter(|_| !only));
+        let known = match (self.asked_since(), self.config.start_with) {
+            (None, _) => self.last_fragment.as_ref(),
+            (Some(_), StartSelector::Now) => self.fragment_before.as_ref().or(self.last_fragment.as_ref()),
+            (Some(_), _) => self.fragment_before.as_ref(),
+        };
         let first = known.cloned().map_or_else(|| self.first_selector(), MediaFrom::AfterFragment);
         let mut choices = vec![first];
         if let Some(end) = self.audio_end {
