@@ -130,6 +130,12 @@ impl AudioChunk {
         self.pcm.len() / 2 / self.channels.parties().len()
     }
 
+    /// Every sample is zero.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        is_silent(&self.pcm)
+    }
+
     /// The samples of one party; empty where the chunk does not carry it.
     pub fn party(&self, party: Party) -> impl Iterator<Item = i16> + '_ {
         let parties = self.channels.parties();
@@ -139,6 +145,11 @@ impl AudioChunk {
             .chunks_exact(width)
             .filter_map(move |frame| channel.map(|c| i16::from_le_bytes([frame[2 * c], frame[2 * c + 1]])))
     }
+}
+
+/// Every byte is zero. It looks at many at once: most audio of a call is silence, and is looked at to the end.
+pub(crate) fn is_silent(pcm: &[u8]) -> bool {
+    pcm.chunks(64).all(|part| part.iter().fold(0, |all, byte| all | byte) == 0)
 }
 
 impl fmt::Debug for AudioChunk {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::recogniser::AudioChunk;
+use crate::recogniser::{AudioChunk, is_silent};
 use crate::time::{Span, Time};
 
 use super::intervals::Interval;
@@ -141,7 +141,7 @@ impl Call {
         let rate_hz = timeline.rate_hz;
         let window = Interval::new(kept.start, kept.end);
         let pcm = self.muted(&kept, rate_hz);
-        let wanted = pcm.iter().any(|b| *b != 0);
+        let wanted = !is_silent(&pcm);
         match self.ear(rate_hz, wanted) {
             Ear::Opening => return Emitted::Done,
             Ear::Waits => return Emitted::Blocked,

@@ -81,6 +81,12 @@ impl Intervals {
         self.0[first..].iter().map_while(move |i| i.intersection(window))
     }
 
+    /// The interval that holds `at`.
+    pub(super) fn holding(&self, at: Time) -> Option<Interval> {
+        let first = self.0.partition_point(|i| i.to <= at);
+        self.0.get(first).copied().filter(|i| i.from <= at)
+    }
+
     /// Some of `window` is in this set.
     pub(super) fn overlaps(&self, window: Interval) -> bool {
         self.within(window).next().is_some()
@@ -130,6 +136,15 @@ mod tests {
     fn intervals_merge_in_any_order() {
         assert_eq!(list(&set(&[(5, 6), (1, 2), (2, 3), (8, 9), (0, 1), (4, 8)])), [(0, 3), (4, 9)]);
         assert_eq!(list(&set(&[(3, 3), (4, 2)])), []);
+    }
+
+    #[test]
+    fn an_instant_is_held_by_the_interval_it_lies_in() {
+        let s = set(&[(1, 2), (4, 6), (8, 9)]);
+        let holding = |ms| s.holding(Time::from_ms(ms)).map(|i| (i.from.ms(), i.to.ms()));
+        let expected =
+            [None, Some((1, 2)), None, None, Some((4, 6)), Some((4, 6)), None, None, Some((8, 9)), None];
+        assert_eq!((0..10).map(holding).collect::<Vec<_>>(), expected);
     }
 
     #[test]

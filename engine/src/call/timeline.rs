@@ -190,9 +190,12 @@ pub(super) fn silence(
 ) {
     let first = usize::try_from((part.from - start).samples(rate_hz) - 1).unwrap_or(0);
     let last = usize::try_from((part.to - start).samples(rate_hz) + 1).unwrap_or(0);
-    let channel = channel.map_or(0..2 * channels, |c| 2 * c..2 * c + 2);
-    for frame in pcm.chunks_exact_mut(2 * channels).take(last).skip(first) {
-        frame[channel.clone()].fill(0);
+    let width = 2 * channels;
+    let last = last.min(pcm.len() / width);
+    let pcm = &mut pcm[first.min(last) * width..last * width];
+    let Some(channel) = channel else { return pcm.fill(0) };
+    for frame in pcm.chunks_exact_mut(width) {
+        (frame[2 * channel], frame[2 * channel + 1]) = (0, 0);
     }
 }
 

@@ -314,13 +314,12 @@ impl Gate {
     /// The closed interval that holds `at`.
     pub(super) fn closed_at(&mut self, at: Time) -> Option<Interval> {
         self.settle();
-        let instant = Interval::new(at, at + Span::from_us(1));
-        self.closed.iter().find(|i| i.overlaps(instant))
+        self.closed.holding(at)
     }
 
     /// Whether the gate was closed at `at` by the events settled last.
     pub(super) fn is_closed(&self, at: Time) -> bool {
-        self.closed.overlaps(Interval::new(at, at + Span::from_us(1)))
+        self.closed.holding(at).is_some()
     }
 
     /// Audio of `window` has left the call, `zeroed` of it as silence. What had left before, in another life of

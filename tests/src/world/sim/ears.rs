@@ -97,7 +97,7 @@ impl Ears {
         let pause = self.manner.pause.samples(session.spec.rate_hz).unsigned_abs();
         let step = u64::from(session.spec.rate_hz) / 2;
         let mut events = Vec::new();
-        let silent = chunk.pcm.iter().all(|b| *b == 0);
+        let silent = chunk.is_silent();
         for ear in &mut session.ears {
             if silent {
                 ear.words.extend(ear.decoder.silence(chunk.samples()));

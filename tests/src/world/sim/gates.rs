@@ -3,7 +3,7 @@
 //! Each event is applied to the state of the telephone at its effective time; what follows is a list of closed
 //! stretches. This room knows events and time; not audio.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use engine::call::{EventKind, GateSource, TelephonyEvent};
 use engine::time::{Span, Time};
@@ -192,15 +192,20 @@ fn closings(events: &[Effective], doubts: &[(Time, Time)]) -> (Vec<(Time, Time)>
     let mut telephone = Telephone::default();
     let (mut closed, mut since, mut before) = (Vec::new(), None, Time::MIN);
     let (mut repeated, mut unmatched) = (0, 0);
-    let mut said: Vec<(GateSource, bool, &str, Time)> = Vec::new();
+    // When each closing was said to have happened last.
+    let mut said: BTreeMap<(GateSource, bool, &str), Time> = BTreeMap::new();
     for Effective { at, taken, late, source, event, .. } in events {
         let pause = matches!(event.kind, EventKind::PauseRecording | EventKind::ResumeRecording);
         let who = event.participant.as_deref().filter(|_| !pause).unwrap_or_default();
-        let mut earlier = said.iter().filter(|(s, p, w, _)| (*s, *p, *w) == (*source, pause, who));
+        let key = (*source, pause, who);
         match (&event.kind, event.at) {
-            (EventKind::Hold | EventKind::PauseRecording, Some(at)) => said.push((*source, pause, who, at)),
+            (EventKind::Hold | EventKind::PauseRecording, Some(at)) => {
+                said.entry(key).and_modify(|last| *last = at.max(*last)).or_insert(at);
+            }
             // It happened before what it would open: it is of an earlier closing.
-            (EventKind::Resume | EventKind::ResumeRecording, Some(at)) if earlier.any(|(.., c)| at < *c) => {
+            (EventKind::Resume | EventKind::ResumeRecording, Some(at))
+                if said.get(&key).is_some_and(|closed| at < *closed) =>
+            {
                 repeated += 1;
                 continue;
             }

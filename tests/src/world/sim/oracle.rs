@@ -219,7 +219,7 @@ impl<'p> Oracle<'p> {
     /// Audio reached the recogniser.
     pub(super) fn chunk(&mut self, chunk: &AudioChunk) {
         let end = chunk.start + Span::from_samples(chunk.samples() as i64, chunk.rate_hz);
-        let loud = chunk.pcm.iter().any(|b| *b != 0);
+        let loud = !chunk.is_silent();
         if loud {
             self.samples(chunk, end);
         }
