@@ -417,3 +417,29 @@ fn a_death_right_behind_the_return_does_not_forget_the_place() {
         assert!(matches!(begins, MediaFrom::AfterFragment(_)), "second death at {second}: {begins:?}");
     }
 }
+
+#[test]
+fn words_that_a_dead_worker_may_have_posted_count_as_exposed_when_their_time_turns_out_closed() {
+    let mut config = stores();
+    config.on_doubt = OnDoubt::Open;
+    let mut late = Outside::new();
+    // "one" had been said when the recording was paused, and nobody lives when that is told.
+    let pause = TelephonyEvent::new(EventKind::PauseRecording, Some(at(1_200)));
+    late.events =
+        vec![(at(6_000), pause), (at(6_500), TelephonyEvent::new(EventKind::ResumeRecording, None))];
+    let posted = (0..).map(|output| {
+        let mut world = Outside::new();
+        world.life(Call::new(config.clone(), 3), Some((output, true)));
+        world
+    });
+    let mut world = posted.into_iter().find(|world| !world.shop.is_empty()).unwrap();
+    assert!(world.now < at(6_000));
+    world.events = late.events;
+    let call = world.resume(&config, Span::from_s(5), true);
+    let End::Over(summary) = world.life(call, None) else { unreachable!() };
+    let message = &world.shop[0].1.message;
+    assert_eq!(message.content.0, "one two three");
+    assert_eq!(summary.gate.exposed_words, 2, "\"two three\" is there, or may be");
+    let why = summary.messages.refused[&message.message_id].why.clone();
+    assert!(why.starts_with("withdrawn"), "{why}");
+}

@@ -72,7 +72,9 @@ impl Call {
         let summary = saved.summary;
         let after_fragment = saved.link.as_ref().and_then(|link| link.after_fragment.clone());
         let waiting = saved.outbox.len();
-        self.outbox.restore(saved.outbox, summary.messages.clone());
+        let there = self.outbox.restore(saved.outbox, summary.messages.clone());
+        // If their time turns out to have been closed, they count as exposed: nobody knows that they are not there.
+        self.remember_sent(&there);
         if let (Some(link), Some(saved)) = (&mut self.link, saved.link) {
             link.restore(saved, &summary.media);
         }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::time::Time;
 
 use super::{Announced, Entry, MessageSummary, NOT_AGAIN, Outbox, State};
-use crate::call::utterance::SavedUtterance;
+use crate::call::utterance::{SavedUtterance, Utterance};
 
 /// What survives of the outbox.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -53,9 +53,10 @@ impl Outbox {
         }
     }
 
-    /// Goes on where another process left off. What it had stored it may have posted.
-    pub(in crate::call) fn restore(&mut self, saved: SavedOutbox, summary: MessageSummary) {
+    /// Goes on where another process left off. What it had stored it may have posted: returns all that may be there.
+    pub(in crate::call) fn restore(&mut self, saved: SavedOutbox, summary: MessageSummary) -> Vec<Utterance> {
         self.summary = summary;
+        let mut there = Vec::new();
         for entry in saved.waiting {
             let may_be_there = entry.ambiguous || entry.announced || !self.once;
             let participant = entry.utterance.participant().to_owned();
@@ -65,6 +66,7 @@ impl Outbox {
                 ambiguous: may_be_there,
                 ..Entry::new(entry.utterance.into(), State::Ready(Time::MIN))
             };
+            there.extend(may_be_there.then(|| entry.utterance.clone()));
             if self.once && may_be_there {
                 entry.is_refused(&mut self.summary, NOT_AGAIN);
                 continue;
@@ -72,5 +74,6 @@ impl Outbox {
             self.queues.entry(participant).or_default().push_back(entry);
         }
         self.acknowledged = saved.acknowledged.into_iter().map(|(at, u)| (at, u.into())).collect();
+        there
     }
 }
