@@ -83,7 +83,7 @@ impl Call {
             self.wake_at(Time::MIN);
             return false;
         }
-        if self.give_up_silent_sessions() {
+        if self.give_up_silent_session() {
             return true;
         }
         let draining = self.is_draining();

@@ -73,6 +73,13 @@ pub(super) enum Ear {
     Shut,
 }
 
+impl Session {
+    /// It has heard speech of which it has not said the last word.
+    fn owes_words(&self) -> bool {
+        self.partial != [false; 2] || self.unanswered != [None; 2]
+    }
+}
+
 impl Call {
     /// Finds a session for audio; opens one where there is none and the audio is `wanted`.
     pub(super) fn ear(&mut self, rate_hz: u32, wanted: bool) -> Ear {
@@ -241,27 +248,35 @@ impl Call {
             self.give_up_hearing(error);
             return;
         }
-        let last = index + 1 == self.sessions.len();
-        let session = &mut self.sessions[index];
-        (session.ended, session.audio_ended) = (true, true);
         self.report(Report::SessionLost { session: id, error: error.clone() });
-        self.outputs.retain(|o| match o {
-            Output::Audio(chunk) => chunk.session != id,
-            Output::EndAudio { session } => *session != id,
-            _ => true,
-        });
-        if last {
+        if index + 1 == self.sessions.len() || self.sessions[index].owes_words() {
             self.reopen_at = self.reopen.failed(self.now);
-            // What it said and was not taken yet is heard again too.
-            let before = self.held.len();
-            self.held.retain(|segment| segment.session != id);
-            self.summary.recogniser.stray += (before - self.held.len()) as u64;
-            self.replay.rewind();
+            self.hear_again_from(index);
         } else {
-            // A later session has gone on: what this one had not said yet is lost.
-            self.summary.recogniser.unfinished += 1;
+            self.sessions[index].ended = true;
         }
         self.release_held();
+    }
+
+    /// What the session of this index has not said is heard again by a new one, and all that later ones have heard
+    /// behind it: no word of those was taken yet.
+    fn hear_again_from(&mut self, index: usize) {
+        let Some(first) = self.sessions.get(index).map(|s| s.map.id) else { return };
+        self.outputs.retain(|o| match o {
+            Output::Audio(chunk) => chunk.session < first,
+            Output::EndAudio { session } => *session < first,
+            _ => true,
+        });
+        for session in &mut self.sessions[index..] {
+            if session.map.id > first && !session.ended {
+                self.outputs.push_back(Output::CloseRecogniser { session: session.map.id });
+            }
+            (session.ended, session.audio_ended) = (true, true);
+        }
+        let before = self.held.len();
+        self.held.retain(|segment| segment.session < first);
+        self.summary.recogniser.stray += (before - self.held.len()) as u64;
+        self.replay.rewind();
     }
 
     fn give_up_hearing(&mut self, error: &RecogniserError) {
@@ -333,28 +348,24 @@ impl Call {
         }
     }
 
-    /// Gives up sessions that never say their last words. True if there were any.
-    pub(super) fn give_up_silent_sessions(&mut self) -> bool {
-        let waits = |s: &&mut Session| s.audio_ended && !s.ended;
-        let (mut silent, mut due) = (Vec::new(), Time::MAX);
-        for session in self.sessions.iter_mut().filter(waits) {
-            let last = session.ended_at + LAST_WORDS;
-            if self.now >= last {
-                session.ended = true;
-                silent.push(session.map.id);
-            } else {
-                due = due.min(last);
-            }
+    /// Gives up the first session that never says its last words. True if there was one.
+    pub(super) fn give_up_silent_session(&mut self) -> bool {
+        let Some(index) = self.sessions.iter().position(|s| s.audio_ended && !s.ended) else { return false };
+        let session = &mut self.sessions[index];
+        let due = session.ended_at + LAST_WORDS;
+        if self.now < due {
+            self.wake_at(due);
+            return false;
         }
-        self.wake_at(due);
-        for session in &silent {
-            self.summary.recogniser.unfinished += 1;
-            self.outputs.push_back(Output::CloseRecogniser { session: *session });
+        session.ended = true;
+        let owes = session.owes_words();
+        self.summary.recogniser.unfinished += 1;
+        self.outputs.push_back(Output::CloseRecogniser { session: session.map.id });
+        if owes {
+            self.hear_again_from(index);
         }
-        if !silent.is_empty() {
-            self.release_held();
-        }
-        !silent.is_empty()
+        self.release_held();
+        true
     }
 
     /// Moves the marks on in silence, and lets go of audio whose words are final. No mark passes over the words

@@ -73,3 +73,30 @@ fn a_recogniser_that_fails_for_good_ends_the_call_whatever_was_to_be_heard_again
     assert!(!call.hear_cut_again(), "nobody is left to hear it");
     assert_eq!(call.summary.recogniser.finals, 1, "what had been said already is taken");
 }
+
+#[test]
+fn what_a_session_owes_that_never_says_its_last_words_is_heard_again_with_all_behind_it() {
+    for owes in [false, true] {
+        let mut call = two_sessions();
+        call.outputs.clear();
+        call.replay.keep(Kept { start: at(0), end: at(100), pcm: bytes::Bytes::from_static(&[1; 64]) });
+        call.sessions[0].unanswered[0] = owes.then_some(at(0));
+        said(&mut call, true, 1_000, 1_200);
+        call.now = call.now + LAST_WORDS;
+        assert!(call.give_up_silent_session());
+        let summary = &call.summary.recogniser;
+        assert_eq!(
+            (summary.unfinished, summary.finals, summary.stray),
+            (1, u64::from(!owes), u64::from(owes))
+        );
+        assert_eq!(call.replay.is_pending(), owes);
+        assert_eq!(call.sessions[1].ended, owes, "what it hears is out of turn now");
+        let closed = |o: &Output| match o {
+            Output::CloseRecogniser { session } => Some(*session),
+            _ => None,
+        };
+        let closed: Vec<u32> = call.outputs.iter().filter_map(closed).collect();
+        assert_eq!(closed, if owes { vec![1, 2] } else { vec![1] });
+        assert!(!call.give_up_silent_session());
+    }
+}

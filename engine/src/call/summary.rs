@@ -202,7 +202,7 @@ pub struct RecogniserSummary {
     pub failures: BTreeMap<RecogniserCause, u64>,
     /// Sessions replaced because they grew old.
     pub rotations: u64,
-    /// Sessions that failed after another had gone on: their last words are lost.
+    /// Sessions given up because they never said their last words: another heard what they owed.
     pub unfinished: u64,
     /// Audio sent again after a failure, ms.
     pub replayed_ms: u64,

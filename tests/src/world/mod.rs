@@ -97,6 +97,8 @@ pub enum Outside {
     Ended(String),
     /// The open session fails.
     Fail(RecogniserError),
+    /// This session fails, whether another has gone on or not.
+    FailOne(u32, RecogniserError),
 }
 
 /// One live call and all it meets.
@@ -377,11 +379,9 @@ impl World {
                 Outside::Ended(id) => Input::ContactEnded(id),
                 Outside::Fail(error) => {
                     let session = self.sessions.last().copied().unwrap_or(0);
-                    // What it had not said yet is never said.
-                    let says = |input: &Input| matches!(input, Input::Recognised(e) if speaker(e) == session);
-                    self.later.retain(|(_, input)| !says(input));
-                    Input::RecogniserLost { session, error }
+                    self.lose(session, error)
                 }
+                Outside::FailOne(session, error) => self.lose(session, error),
             };
             self.handle(input);
         } else if arrival.is_some_and(|at| at <= next) {
@@ -390,6 +390,13 @@ impl World {
         } else {
             self.handle(Input::Tick);
         }
+    }
+
+    /// What a session has not said when it fails is never said.
+    fn lose(&mut self, session: u32, error: RecogniserError) -> Input {
+        let says = |input: &Input| matches!(input, Input::Recognised(e) if speaker(e) == session);
+        self.later.retain(|(_, input)| !says(input));
+        Input::RecogniserLost { session, error }
     }
 
     fn give(&mut self) -> Input {

@@ -90,6 +90,24 @@ fn a_session_that_grew_old_is_replaced_in_a_pause_and_no_word_is_cut() {
 }
 
 #[test]
+fn a_session_that_fails_when_the_next_has_gone_on_loses_and_doubles_no_word() {
+    for moment in (8_000..16_000).step_by(250) {
+        let (fragments, truth) = thirty_seconds();
+        let mut config = live();
+        let policy = config.live.as_mut().unwrap();
+        policy.rotate_after = Span::from_s(7);
+        policy.rotate_at_last = Span::from_s(9);
+        let mut world = World::new(config, fragments);
+        world.slow = vec![(1, Span::from_s(5))];
+        world.outside.push((at(moment), Outside::FailOne(1, failure(RecogniserCause::Connection))));
+        world.run();
+        assert_said(&world, &truth);
+        let summary = world.summary.as_ref().unwrap();
+        assert_eq!(summary.recogniser.unfinished, 0, "failed at {moment} ms");
+    }
+}
+
+#[test]
 fn a_long_hold_closes_the_billed_session_and_a_new_one_hears_the_rest() {
     let script = Script::new()
         .say(Party::Customer, 1_000, "hello")

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use engine::call::{Ambiguous, EndReason, MediaCause, Summary};
+use engine::call::{Ambiguous, EndReason, MediaCause, MessageSummary, Summary};
 use engine::time::{Span, Time};
 
 use super::Violation;
@@ -23,11 +23,13 @@ pub(super) fn judge(life: &mut Life<'_>) {
     }
     delivered(life, &summary);
     posts(life, &summary);
+    taken(life, &summary);
+    gate(life, &summary);
+    exposure(life, &summary);
     if life.tally.lives == 1 {
         messages(life, &summary);
         media(life, &summary);
         sessions(life, &summary);
-        gate(life, &summary);
     } else {
         // What a worker counted and had not stored when it died is in no summary.
         let died = life.tally.lives - 1;
@@ -46,7 +48,7 @@ pub(super) fn judge(life: &mut Life<'_>) {
 
 /// P3: every open word arrived, once.
 fn delivered(life: &mut Life<'_>, summary: &Summary) {
-    let Life { oracle, shop, tally, ears, .. } = life;
+    let Life { oracle, shop, ears, .. } = life;
     let plan = oracle.plan;
     // Where audio ends in the middle of speech, a recogniser that is wrong by more than the pause between two words
     // leaves it open which of them it heard: the word there may be missing, or come twice.
@@ -115,9 +117,7 @@ fn delivered(life: &mut Life<'_>, summary: &Summary) {
                 continue;
             }
             let messages = tried[party].get(&index);
-            let left_behind = summary.recogniser.unfinished > 0
-                && tally.left_behind.iter().any(|(f, t)| *f <= from && to <= *t);
-            let excused = messages.map_or(left_behind, |ids| {
+            let excused = messages.is_some_and(|ids| {
                 ids.iter().any(|id| excuse(oracle, &shop.swallowed, &exposed, summary, id))
             });
             if !excused {
@@ -181,6 +181,18 @@ fn posts(life: &mut Life<'_>, summary: &Summary) {
     }
 }
 
+/// P7: what was taken, also by workers that died since. What may have been thrown away and is not sent again is listed
+/// instead.
+fn taken(life: &mut Life<'_>, summary: &Summary) {
+    let Life { oracle, .. } = life;
+    let MessageSummary { delivered, refused, .. } = &summary.messages;
+    let taken =
+        oracle.sent.iter().filter(|(id, s)| s.accepted > 0 && !refused.contains_key(*id)).count() as u64;
+    if *delivered != taken {
+        oracle.broken("P7", format!("messages delivered: {delivered} in the summary, {taken} in truth"));
+    }
+}
+
 /// P3, P7: one text under one id, and no more doubles than were reported; posts and answers as counted.
 fn messages(life: &mut Life<'_>, summary: &Summary) {
     let Life { oracle, shop, tally, .. } = life;
@@ -194,12 +206,8 @@ fn messages(life: &mut Life<'_>, summary: &Summary) {
             format!("{doubles} doubles, {resent} sent again and {ambiguous} that may have been there"),
         ));
     }
-    // What was taken, may have been thrown away and is not sent again is listed instead.
-    let taken = oracle.sent.iter().filter(|(id, s)| s.accepted > 0 && !messages.refused.contains_key(*id));
-    let delivered = taken.count() as u64;
     let resent = tally.accepted - oracle.sent.values().filter(|s| s.accepted > 0).count() as u64;
     for (what, said, true_) in [
-        ("messages delivered", messages.delivered, delivered),
         ("messages sent again", messages.resent, resent),
         ("posts tried again", messages.retries, tally.retries),
         ("posts that found it paused", messages.paused, tally.paused),
@@ -259,7 +267,7 @@ fn media(life: &mut Life<'_>, summary: &Summary) {
 
 /// P7: sessions and results.
 fn sessions(life: &mut Life<'_>, summary: &Summary) {
-    let Life { oracle, tally, ears, .. } = life;
+    let Life { oracle, tally, .. } = life;
     let said = &summary.recogniser;
     for (what, said, true_) in [
         ("sessions", said.sessions, tally.sessions),
@@ -270,8 +278,7 @@ fn sessions(life: &mut Life<'_>, summary: &Summary) {
             oracle.broken("P7", format!("{what}: {said} in the summary, {true_} in truth"));
         }
     }
-    let cuts = ears.cuts.len() as u64;
-    if said.finals + said.stray + cuts < tally.finals
+    if said.finals + said.stray + tally.late_finals < tally.finals
         || said.finals > tally.finals
         || said.words > tally.words
     {
@@ -283,28 +290,40 @@ fn sessions(life: &mut Life<'_>, summary: &Summary) {
     }
 }
 
-/// P7: events, and what escaped.
+/// P7: gate events, whoever took them.
 fn gate(life: &mut Life<'_>, summary: &Summary) {
-    let Life { oracle, .. } = life;
+    let Life { oracle, tally, .. } = life;
     let said = &summary.gate;
     let known = &oracle.known;
-    let exposed = oracle.exposed();
+    // Another life has the stamps of the log alone, and may find other events far from them.
+    let skewed = if tally.lives > 1 { said.skewed_events } else { known.skewed };
     let counts = [
         ("gate events", said.events, known.taken),
         ("events repeated", said.repeated_events, known.repeated),
         ("openings without a closing", said.unmatched_opens, known.unmatched),
-        ("skewed events", said.skewed_events, known.skewed),
+        ("skewed events", said.skewed_events, skewed),
         ("events of other calls", said.events_of_other_calls, known.other_calls),
     ];
-    let mut wrong: Vec<String> = counts
-        .into_iter()
-        .filter(|(_, said, true_)| said != true_)
-        .map(|(what, said, true_)| format!("{what}: {said} in the summary, {true_} in truth"))
-        .collect();
+    for (what, said, true_) in counts {
+        if said != true_ {
+            oracle.broken("P7", format!("{what}: {said} in the summary, {true_} in truth"));
+        }
+    }
+}
+
+/// P7: what escaped. Nobody knows what a worker let go or posted right before it died: all that may have left counts,
+/// and never less than did.
+fn exposure(life: &mut Life<'_>, summary: &Summary) {
+    let Life { oracle, tally, .. } = life;
+    let died = tally.lives > 1;
+    let said = &summary.gate;
+    let exposed = oracle.exposed();
     // To the sample, but for the edges of each piece.
     let (total, pieces) = exposed.iter().fold((Span::ZERO, 1), |(sum, n), (f, t)| (sum + (t - f), n + 1));
-    if (said.exposed_ms - total.ms()).abs() > pieces + oracle.doubtful_ms {
-        wrong.push(format!("exposed: {} ms in the summary, {} ms in truth", said.exposed_ms, total.ms()));
+    let more = said.exposed_ms - total.ms();
+    if more.abs() > pieces + oracle.doubtful_ms && (more < 0 || !died) {
+        let what = format!("exposed: {} ms in the summary, {} ms in truth", said.exposed_ms, total.ms());
+        oracle.broken("P7", what);
     }
     let error = Span::from_ms(i64::from(oracle.plan.ears.error_ms) + 5);
     // A word in two messages counts once, unless the recogniser heard it at two times.
@@ -319,14 +338,13 @@ fn gate(life: &mut Life<'_>, summary: &Summary) {
             most += u64::from(exposed.measure(from - error, to + error) > Span::ZERO);
         }
     }
-    let least = sure.len() as u64;
-    if said.exposed_words < least || said.exposed_words > most {
-        wrong.push(format!(
-            "words exposed: {} in the summary, {least} to {most} in truth",
-            said.exposed_words
-        ));
-    }
-    for what in wrong {
+    // Read again by stamps of a clock behind the media, what was long open counts as closed: its words are not known
+    // any more.
+    let read_again = died && !oracle.plan.clock.is_empty();
+    let least = if read_again { 0 } else { sure.len() as u64 };
+    if said.exposed_words < least || (said.exposed_words > most && !died) {
+        let what =
+            format!("words exposed: {} in the summary, {least} to {most} in truth", said.exposed_words);
         oracle.broken("P7", what);
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use engine::call::{MediaCause, RetryCause};
 use engine::recogniser::RecogniserCause;
-use engine::time::Time;
 
 /// Counts of what really happened.
 #[derive(Debug, Default)]
@@ -20,11 +19,11 @@ pub(super) struct Tally {
     pub in_band: u64,
     pub sessions: u64,
     pub finals: u64,
+    /// Of them those that were, or may have been, taken when their session's audio had been ended.
+    pub late_finals: u64,
     pub partials: u64,
     pub words: u64,
     pub failures: BTreeMap<RecogniserCause, u64>,
-    /// Audio of sessions that failed when another had gone on.
-    pub left_behind: Vec<(Time, Time)>,
     pub posts: u64,
     pub accepted: u64,
     pub paused: u64,

@@ -46,13 +46,14 @@ impl Life<'_> {
 
     pub(super) fn say(&mut self, id: u32, event: RecogniserEvent) {
         // What a session had not said when it failed is never said.
-        if !self.ears.sessions.contains_key(&id) {
-            return;
-        }
+        let Some(session) = self.ears.sessions.get(&id) else { return };
+        // What is taken after the session's audio was ended may have been cut off in the middle of speech.
+        let late = session.audio_ended || self.ears.sessions.keys().any(|before| *before < id);
         self.tell(|| format!("recogniser: {event:?}"));
         match &event {
             RecogniserEvent::Segment(s) if s.is_final => {
                 self.tally.finals += 1;
+                self.tally.late_finals += u64::from(late);
                 self.tally.words += s.words.len() as u64;
             }
             RecogniserEvent::Segment(_) => self.tally.partials += 1,
@@ -97,11 +98,6 @@ impl Life<'_> {
         }
         if session.audio_ended {
             self.tally.strike("session: failed while it ended");
-        }
-        if u64::from(id) < self.tally.sessions
-            && let Some((_, to)) = session.window
-        {
-            self.tally.left_behind.push((to - Span::from_s(60), to));
         }
         *self.tally.failures.entry(cause).or_default() += 1;
         let error = RecogniserError::new(cause, Action::Retry, "as drawn");
