@@ -81,6 +81,7 @@ struct Desk {
     calls: u64,
     duration_ms: i64,
     words: u64,
+    missing: BTreeMap<&'static str, u64>,
     bad: u64,
     promises: BTreeMap<&'static str, u64>,
     faults: BTreeMap<&'static str, u64>,
@@ -115,6 +116,9 @@ impl Desk {
         self.words += verdict.words;
         for (kind, n) in &verdict.faults {
             *self.faults.entry(kind).or_default() += n;
+        }
+        for (why, n) in &verdict.missing {
+            *self.missing.entry(why).or_default() += n;
         }
         verdict.story.iter().for_each(|line| println!("{line}"));
         let mut named: Vec<&'static str> = verdict.violations.iter().map(|v| v.promise).collect();
@@ -159,6 +163,7 @@ fn main() -> ExitCode {
         calls: 0,
         duration_ms: 0,
         words: 0,
+        missing: BTreeMap::new(),
         bad: 0,
         promises: BTreeMap::new(),
         faults: BTreeMap::new(),
@@ -190,6 +195,10 @@ fn main() -> ExitCode {
     );
     for (kind, n) in &desk.faults {
         println!("  {n:>9} {kind}");
+    }
+    println!("words that did not arrive:");
+    for (why, n) in &desk.missing {
+        println!("  {n:>9} {why}");
     }
     println!("{} calls broke a promise {:?}", desk.bad, desk.promises);
     if desk.bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -40,6 +40,8 @@ pub struct Verdict {
     pub duration_ms: i64,
     /// Words that were said.
     pub words: u64,
+    /// Those of them that did not arrive, by the reason.
+    pub missing: BTreeMap<&'static str, u64>,
     /// Faults that struck, by kind.
     pub faults: BTreeMap<&'static str, u64>,
     /// Promises broken; the first of them.
@@ -66,6 +68,7 @@ pub fn live_and_judge(seed: u64, tell: bool) -> Verdict {
         duration_ms: plan.end_ms,
         words: plan.words.iter().map(|w| w.len() as u64).sum(),
         faults,
+        missing: std::mem::take(&mut life.tally.missing),
         more: life.oracle.more,
         violations: std::mem::take(&mut life.oracle.violations),
         story,

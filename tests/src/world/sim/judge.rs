@@ -9,6 +9,7 @@ use super::Violation;
 use super::life::Life;
 use super::oracle::Oracle;
 use super::ranges::Ranges;
+use super::shop::Shop;
 use crate::world::at;
 
 /// What was acknowledged so long ago is not sent again.
@@ -48,7 +49,7 @@ pub(super) fn judge(life: &mut Life<'_>) {
 
 /// P3: every open word arrived, once.
 fn delivered(life: &mut Life<'_>, summary: &Summary) {
-    let Life { oracle, shop, ears, .. } = life;
+    let Life { oracle, shop, ears, tally, .. } = life;
     let plan = oracle.plan;
     // Where audio ends in the middle of speech, a recogniser that is wrong by more than the pause between two words
     // leaves it open which of them it heard: the word there may be missing, or come twice.
@@ -62,22 +63,7 @@ fn delivered(life: &mut Life<'_>, summary: &Summary) {
         oracle.broken("P3", format!("{n} messages are left over"));
     }
     let (stored, exposed) = (oracle.stored(), oracle.exposed());
-    // Which message holds a word: stored ones, and any. One that was cut is another.
-    let mut arrived: [HashMap<usize, &str>; 2] = Default::default();
-    let mut tried: [HashMap<usize, Vec<&str>>; 2] = Default::default();
-    let mut twice = Vec::new();
-    for (id, sent) in &oracle.sent {
-        for word in &sent.words {
-            tried[sent.party].entry(*word).or_default().push(id);
-            if shop.stored.contains_key(id)
-                && let Some(other) = arrived[sent.party].insert(*word, id)
-                && !torn(sent.party, sent.from, sent.to)
-            {
-                twice.push(format!("a word of {} is in {id} and in {other}", (sent.from - at(0)).ms()));
-            }
-        }
-    }
-    twice.sort();
+    let Arrivals { arrived, tried, twice } = arrivals(oracle, shop, torn);
     let mut missing = Vec::new();
     // What was about to be posted when a worker died is listed, where nothing may stand there twice.
     let once = plan.config.ambiguous == Ambiguous::Drop;
@@ -107,33 +93,68 @@ fn delivered(life: &mut Life<'_>, summary: &Summary) {
             let near = [&exposed, &oracle.reopened, &assumed]
                 .iter()
                 .any(|closed| closed.measure(from - margin, to + margin) > Span::ZERO);
-            if !whole
-                || !open
-                || near
-                || torn(party, from, to)
-                || listed(party, from, to)
-                || arrived[party].contains_key(&index)
-            {
-                continue;
-            }
             let messages = tried[party].get(&index);
-            let excused = messages.is_some_and(|ids| {
-                ids.iter().any(|id| excuse(oracle, &shop.swallowed, &exposed, summary, id))
-            });
-            if !excused {
-                let why = messages
+            let excused =
+                |ids: &Vec<&str>| ids.iter().any(|id| excuse(oracle, &shop.swallowed, &exposed, summary, id));
+            let why = if arrived[party].contains_key(&index) {
+                continue;
+            } else if !whole {
+                "not in the stream"
+            } else if !open {
+                "closed"
+            } else if near {
+                "near what was closed late, or opened again"
+            } else if torn(party, from, to) {
+                "where a session was cut off, by a recogniser that is 400 ms wrong"
+            } else if listed(party, from, to) {
+                "listed as refused"
+            } else if messages.is_some_and(excused) {
+                "thrown away in a pause of which nobody heard in time"
+            } else {
+                let posted = messages
                     .map_or_else(|| "never posted".to_owned(), |ids| format!("posted as {}", ids.join(", ")));
-                missing.push(format!(
-                    "\"{}\", said by {party} at {} ms, did not arrive: {why}",
-                    word.text(),
-                    word.at_ms
-                ));
-            }
+                let (text, ms) = (word.text(), word.at_ms);
+                missing.push(format!("\"{text}\", said by {party} at {ms} ms, did not arrive: {posted}"));
+                "lost"
+            };
+            *tally.missing.entry(why).or_default() += 1;
         }
     }
     for what in missing.into_iter().chain(twice) {
         oracle.broken("P3", what);
     }
+}
+
+/// Which message holds a word, by party and index of the word.
+struct Arrivals<'a> {
+    /// Those that are stored.
+    arrived: [HashMap<usize, &'a str>; 2],
+    /// Those that were posted; one that was cut is another.
+    tried: [HashMap<usize, Vec<&'a str>>; 2],
+    /// Words that are stored in two.
+    twice: Vec<String>,
+}
+
+fn arrivals<'a>(
+    oracle: &'a Oracle<'_>,
+    shop: &Shop,
+    torn: impl Fn(usize, Time, Time) -> bool,
+) -> Arrivals<'a> {
+    let mut all = Arrivals { arrived: Default::default(), tried: Default::default(), twice: Vec::new() };
+    for (id, sent) in &oracle.sent {
+        for word in &sent.words {
+            all.tried[sent.party].entry(*word).or_default().push(id);
+            if shop.stored.contains_key(id)
+                && let Some(other) = all.arrived[sent.party].insert(*word, id)
+                && !torn(sent.party, sent.from, sent.to)
+            {
+                let ms = (sent.from - at(0)).ms();
+                all.twice.push(format!("a word of {ms} is in {id} and in {other}"));
+            }
+        }
+    }
+    all.twice.sort();
+    all
 }
 
 /// Whether there is a good reason why a message that was posted is not stored.

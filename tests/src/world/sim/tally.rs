@@ -10,6 +10,8 @@ use engine::recogniser::RecogniserCause;
 pub(super) struct Tally {
     /// Faults that struck, by kind.
     pub faults: BTreeMap<&'static str, u64>,
+    /// Words that did not arrive, by the reason.
+    pub missing: BTreeMap<&'static str, u64>,
     /// Workers that held the call.
     pub lives: u64,
     pub connections: u64,
