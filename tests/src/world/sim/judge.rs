@@ -167,8 +167,9 @@ fn excuse(
 ) -> bool {
     let Some(sent) = oracle.sent.get(id) else { return false };
     let error = Span::from_ms(i64::from(oracle.plan.ears.error_ms) + 5);
-    // Part of it was closed when it was known too late: it is not sent a second time.
-    let touched = exposed.measure(sent.from - error, sent.to + error) > Span::ZERO;
+    // Part of it was closed when it was known too late, or counted as closed for a while: it is not sent a second time.
+    let within = |closed: &Ranges| closed.measure(sent.from - error, sent.to + error) > Span::ZERO;
+    let touched = within(exposed) || within(&oracle.reopened);
     if summary.messages.refused.contains_key(id) {
         // It may have been taken, and is not to be sent again: it is listed.
         return touched || oracle.plan.config.ambiguous == Ambiguous::Drop;
