@@ -11,6 +11,7 @@ pub const REGRESSIONS: &[(u64, &str)] = &[
     (140, "P2: a closing event was stamped by a clock behind that of the media"),
     (144, "P3: a further segment took over while the stream before it could not be reached"),
     (175, "P3: messages thrown away in a pause"),
+    (195, "P7: words that a dead worker may have posted were not counted as exposed"),
     (212, "P3: a message sent again and not answered, where nothing may be doubled"),
     (259, "P3: a second death soon after a return forgot the place in the stream"),
     (312, "P2: an opening whose closing was lost while nobody was there"),
