@@ -274,6 +274,20 @@ pub enum Report {
         /// Why.
         error: RecogniserError,
     },
+    /// A session of the recogniser whose audio had ended did not end in time, and is closed.
+    SessionSilent {
+        /// Number of the session.
+        session: u32,
+        /// It had heard speech without saying the last word of it: a new session hears that again.
+        owes: bool,
+    },
+    /// Sessions were closed because one before them left speech that a new one hears again, with all they had heard.
+    SessionsClosed {
+        /// Number of the session that left it.
+        behind: u32,
+        /// How many.
+        closed: u32,
+    },
     /// Audio was let go.
     Dropped {
         /// Why.

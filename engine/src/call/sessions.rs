@@ -12,7 +12,7 @@ use super::quiet;
 use super::utterance::SessionMap;
 use super::{Call, EndReason, Output, Phase, Report};
 
-/// Sessions whose late results are still understood.
+/// Sessions whose late results are still understood. No more may wait for their last words at once.
 const MAX_SESSIONS: usize = 8;
 /// In silence, with no partial result open, all speech older than this is final.
 const SETTLED_AFTER: Span = Span::from_s(10);
@@ -91,6 +91,10 @@ impl Call {
         }
         if (self.cut_in_speech || self.replay.is_pending()) && self.sessions.iter().any(|s| !s.ended) {
             // Their last words come first: what they leave is sent again with what follows.
+            return Ear::Waits;
+        }
+        if self.sessions.len() >= MAX_SESSIONS && self.sessions.first().is_some_and(|s| !s.ended) {
+            // What it has still to say would not be understood: it says it, or is given up in time.
             return Ear::Waits;
         }
         if self.now < self.reopen_at {
@@ -267,11 +271,16 @@ impl Call {
             Output::EndAudio { session } => *session < first,
             _ => true,
         });
+        let mut closed = 0;
         for session in &mut self.sessions[index..] {
             if session.map.id > first && !session.ended {
+                closed += 1;
                 self.outputs.push_back(Output::CloseRecogniser { session: session.map.id });
             }
             (session.ended, session.audio_ended) = (true, true);
+        }
+        if closed > 0 {
+            self.report(Report::SessionsClosed { behind: first, closed });
         }
         let before = self.held.len();
         self.held.retain(|segment| segment.session < first);
@@ -360,7 +369,9 @@ impl Call {
         session.ended = true;
         let owes = session.owes_words();
         self.summary.recogniser.unfinished += 1;
-        self.outputs.push_back(Output::CloseRecogniser { session: session.map.id });
+        let session = session.map.id;
+        self.outputs.push_back(Output::CloseRecogniser { session });
+        self.report(Report::SessionSilent { session, owes });
         if owes {
             self.hear_again_from(index);
         }

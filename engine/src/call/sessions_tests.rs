@@ -97,6 +97,28 @@ fn what_a_session_owes_that_never_says_its_last_words_is_heard_again_with_all_be
         };
         let closed: Vec<u32> = call.outputs.iter().filter_map(closed).collect();
         assert_eq!(closed, if owes { vec![1, 2] } else { vec![1] });
+        let reported: Vec<String> = call.reports.iter().take(2).map(|report| format!("{report:?}")).collect();
+        assert_eq!(reported[0], format!("SessionSilent {{ session: 1, owes: {owes} }}"));
+        assert_eq!(reported[1] == "SessionsClosed { behind: 1, closed: 1 }", owes, "{reported:?}");
         assert!(!call.give_up_silent_session());
     }
+}
+
+#[test]
+fn no_session_is_forgotten_that_has_still_to_say_its_last_words() {
+    let mut call = two_sessions();
+    while call.sessions.len() < MAX_SESSIONS {
+        call.end_audio();
+        call.open_session(8000);
+        let id = call.sessions.last().map_or(0, |s| s.map.id);
+        call.recogniser_ready(
+            id,
+            Capabilities::new("test", true, WordTimes::Measured { error_ms: 20 }, false),
+        );
+    }
+    call.end_audio();
+    assert_eq!(call.ear(8000, true), Ear::Waits, "the first would be forgotten");
+    call.recognised(RecogniserEvent::Ended { session: 1 });
+    assert_eq!(call.ear(8000, true), Ear::Opening);
+    assert_eq!(call.sessions.first().map(|s| s.map.id), Some(2));
 }

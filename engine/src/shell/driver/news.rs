@@ -75,6 +75,15 @@ impl News {
                 metrics::session_restart(error.cause);
                 warn!(session, cause = ?error.cause, %error, "a Transcribe session failed; another follows");
             }
+            Report::SessionSilent { session, owes } => {
+                warn!(session, heard_again = owes, "a Transcribe session did not end in time and is closed");
+            }
+            Report::SessionsClosed { behind, closed } => {
+                info!(
+                    behind,
+                    closed, "later sessions are closed: what they heard is heard again in its order"
+                );
+            }
             Report::Dropped { reason, bytes, what } => {
                 metrics::dropped(*reason, *bytes);
                 let name: &'static str = reason.name();
